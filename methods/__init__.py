@@ -1,0 +1,1 @@
+"""Generation methods, one file each."""

@@ -1,0 +1,125 @@
+"""Taxonomy of topics (after Simula): expand what the data may be about, draw from it, write, complicate, criticise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from qdcbench.api import Component, Example, GenerationContext, method
+
+from ._replies import BATCH, PATIENCE, answers, first_item, numbered, says_yes, unanswered
+
+FIDELITY = (
+    Component(name="factors of variation", state="present", note="the first level of the tree"),
+    Component(name="taxonomy by levels, best of n", state="present", note="the lists of all proposals are joined"),
+    Component(name="critic of topics", state="changed", note="only removes; does not add, merge or edit"),
+    Component(name="plan for each level", state="absent", note="optional in the paper"),
+    Component(name="sampling of topics (global)", state="changed", note="uniform over the leaves of each factor"),
+    Component(name="several scenarios, one chosen (local)", state="present"),
+    Component(name="complexified share", state="present"),
+    Component(name="critic of requirements", state="absent", note="its part is left to the double critic"),
+    Component(name="double critic", state="present", note="called correct and not incorrect; no repair"),
+    Component(name="no seeds", state="changed", note="the shared answerer sees three seed examples"),
+)
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Params:
+    """Levels below the factors, proposals joined, and a switch or share for each of the paper's parts."""
+
+    depth: int = 2
+    proposals: int = 2
+    critic_of_topics: bool = True
+    global_topics: bool = True
+    local_scenarios: bool = True
+    scenarios: int = 3
+    complexify: float = 0.5
+    critic: bool = True
+    temperature: float = 1.0
+
+
+def _children(ctx: GenerationContext, paths: list[Path], params: Params) -> list[Path]:
+    """Children of all paths of one level, joined over the proposals and criticised."""
+    asked = [path for path in paths for _ in range(params.proposals)]
+    materials = [{"description": ctx.description, "path": list(path), "level": len(path)} for path in asked]
+    texts = ctx.teacher.ask_many("expand", materials, temperature=params.temperature)
+    found = dict.fromkeys((*path, item) for path, text in zip(asked, texts, strict=True) for item in numbered(text))
+    if not params.critic_of_topics or not found:
+        return list(found)
+    checks = [{"question": "sound", "topic": path[-1], "description": ctx.description} for path in found]
+    verdicts = ctx.judge.ask_many("classify", checks, prompt="sound", temperature=0.0)
+    return [path for path, text in zip(found, verdicts, strict=True) if says_yes(text)]
+
+
+def _leaves(ctx: GenerationContext, params: Params) -> list[list[Path]]:
+    """The leaves of the taxonomy, grouped by factor."""
+    level: list[Path] = [()]
+    leaves: dict[Path, None] = {}
+    for _ in range(params.depth + 1 if params.global_topics else 0):
+        level = _children(ctx, level, params)
+        for path in level:
+            leaves.pop(path[:-1], None)
+            leaves[path] = None
+    factors = dict.fromkeys(path[0] for path in leaves)
+    return [[path for path in leaves if path[0] == factor] for factor in factors]
+
+
+def _written(ctx: GenerationContext, topics: list[list[str]], params: Params) -> list[str]:
+    """One prompt for each set of topics: several scenarios, one of them taken."""
+    count = params.scenarios if params.local_scenarios else 1
+    materials = [{"description": ctx.description, "topics": labels, "count": count} for labels in topics]
+    texts = ctx.teacher.ask_many("propose", materials, temperature=params.temperature)
+    return [ctx.rng.choice(numbered(text) or [first_item(text)]) for text in texts]
+
+
+def _complexified(ctx: GenerationContext, prompts: list[str], params: Params) -> list[bool]:
+    """Rewrite a share of the prompts in place; say which."""
+    marks = [ctx.rng.random() < params.complexify for _ in prompts]
+    places = [place for place, mark in enumerate(marks) if mark]
+    materials = [{"description": ctx.description, "operator": "deepen", "prompt": prompts[place]} for place in places]
+    texts = ctx.teacher.ask_many("evolve", materials, temperature=params.temperature)
+    for place, text in zip(places, texts, strict=True):
+        prompts[place] = first_item(text)
+    return marks
+
+
+def _doubted(ctx: GenerationContext, rows: list[tuple[str, str]]) -> list[bool]:
+    """Ask of every row whether it is correct and, apart, whether it is incorrect; only yes and no together clear it."""
+    verdicts = []
+    for question in ("correct", "incorrect"):
+        materials = [
+            {"question": question, "prompt": p, "completion": c, "description": ctx.description} for p, c in rows
+        ]
+        verdicts.append(
+            [says_yes(text) for text in ctx.judge.ask_many("judge", materials, prompt=question, temperature=0.0)]
+        )
+    return [not good or bad for good, bad in zip(*verdicts, strict=True)]
+
+
+@method(
+    name="taxonomy",
+    version=1,
+    summary="Expand a taxonomy of topics, draw from its leaves, write, complicate a share, keep what two critics pass.",
+    reference="arXiv:2603.29791",
+    params=Params,
+    fidelity=FIDELITY,
+    intents=("expand", "classify", "propose", "evolve", "answer", "judge"),
+)
+def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
+    """Yield rows whose topics are drawn uniformly from the leaves of each factor."""
+    factors = _leaves(ctx, params)
+    idle = 0
+    while idle < PATIENCE:
+        idle += 1
+        topics = [[ctx.rng.choice(paths)[-1] for paths in factors] for _ in range(BATCH)]
+        prompts = _written(ctx, topics, params)
+        marks = _complexified(ctx, prompts, params)
+        rows = list(zip(prompts, answers(ctx, prompts), strict=True))
+        doubts = _doubted(ctx, rows) if params.critic else [False] * len(rows)
+        for (prompt, completion), labels, mark, doubt in zip(rows, topics, marks, doubts, strict=True):
+            lineage = {"topic": " | ".join(labels), "operator": "complexify" if mark else "propose"}
+            if reason := unanswered(prompt, completion) or ("double critic" if doubt else ""):
+                ctx.reject(prompt, reason, completion=completion, lineage=lineage)
+                continue
+            idle = 0
+            yield Example(prompt=prompt, completion=completion, lineage=lineage)

@@ -1,0 +1,75 @@
+"""Options and lookups that several verbs share."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from qdcbench.errors import ConfigError
+from qdcbench.plan import Plan, expand
+from qdcbench.registry import Registry, discover
+from qdcbench.suite import Arm, Suite, arm_name, read_suite
+
+__all__ = ["add_plugins", "add_suite", "edition_folder", "load_plan"]
+
+
+def add_plugins(parser: argparse.ArgumentParser) -> None:
+    """Add ``--plugins``."""
+    parser.add_argument(
+        "--plugins", metavar="DIR", type=Path, action="append", default=[],
+        help="folder with private methods or tasks, one file each (may be given again)",
+    )  # fmt: skip
+
+
+def add_suite(parser: argparse.ArgumentParser) -> None:
+    """Add the suite argument and everything that changes it from the command line."""
+    parser.add_argument("suite", nargs="?", default="quick", help="embedded suite's name or a TOML file (default: quick)")
+    parser.add_argument("--method", action="append", default=[], help="run only these methods (may be given again)")
+    parser.add_argument("--teacher", action="append", default=[], help="teacher instead of the suite's, kind:model")
+    parser.add_argument("--base-url", help="endpoint of an openai: teacher, such as http://127.0.0.1:8000/v1")
+    parser.add_argument("--budget", help="named budget instead of the suite's")
+    parser.add_argument("--probe", help="probe recipe instead of the suite's")
+    parser.add_argument("--repetitions", type=int, help="generation repetitions instead of the suite's")
+    parser.add_argument("--probe-repetitions", type=int, help="probe trainings per dataset instead of the suite's")
+    parser.add_argument("--root-seed", type=int, help="root seed instead of the suite's")
+    parser.add_argument(
+        "--edition", help="folder name under results/ (default: the suite's name, with a suffix if it was changed)"
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of editions (default: results)")
+    add_plugins(parser)
+
+
+def _changed(suite: Suite, args: argparse.Namespace) -> Suite:
+    changes: dict[str, object] = {}
+    for name in ("budget", "probe", "repetitions", "probe_repetitions", "root_seed"):
+        if getattr(args, name) is not None:
+            changes[name] = getattr(args, name)
+    for name in ("repetitions", "probe_repetitions"):
+        if name in changes and int(str(changes[name])) < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least 1")
+    if args.teacher:
+        changes["teachers"] = tuple(args.teacher)
+    if args.base_url:
+        changes["teacher_options"] = {**suite.teacher_options, "base_url": args.base_url}
+    if args.method:
+        kept = tuple(arm for arm in suite.arms if arm.method in args.method or arm.name in args.method)
+        absent = [name for name in args.method if not any(name in (arm.method, arm.name) for arm in kept)]
+        changes["arms"] = kept + tuple(Arm(method=name, name=arm_name(name, {})) for name in absent)
+    if not changes:
+        return suite
+    return dataclasses.replace(suite, **changes)  # type: ignore[arg-type]
+
+
+def load_plan(args: argparse.Namespace) -> tuple[Plan, Registry, Path]:
+    """Return the plan the arguments describe, the registry, and the folder of relative paths."""
+    suite, base = read_suite(args.suite)
+    changed = _changed(suite, args)
+    registry = discover(args.plugins)
+    if changed != suite and not args.edition:
+        args.edition = f"{suite.name}-custom"
+    return expand(changed, registry, base), registry, base
+
+
+def edition_folder(args: argparse.Namespace, plan: Plan) -> Path:
+    """Return the edition's folder."""
+    folder: Path = args.results / (args.edition or plan.suite.name)
+    return folder

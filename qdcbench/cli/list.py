@@ -1,0 +1,106 @@
+"""``qdcbench list``: what there is, the broken included."""
+
+import argparse
+import json
+from dataclasses import fields
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from qdcbench.budgets import BUDGETS
+from qdcbench.cli.common import add_plugins
+from qdcbench.measures.table import METRICS
+from qdcbench.probes.recipe import RECIPES
+from qdcbench.registry import Registry, discover
+from qdcbench.selection import RULES
+from qdcbench.suite import embedded_suites, parse_suite
+from qdcbench.teachers.build import TEACHER_KINDS
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = verbs.add_parser(
+        "list", help="methods, tasks, suites, measures, budgets, probes, teachers, selection rules; broken plugins too",
+        epilog="examples: qdcbench list | qdcbench list methods --plugins my_methods | qdcbench list measures --json",
+    )  # fmt: skip
+    parser.add_argument("what", nargs="?", choices=tuple(_TABLES), help="only this kind (default: all)")
+    parser.add_argument("--json", action="store_true", help="JSON for programs")
+    add_plugins(parser)
+    parser.set_defaults(func=run)
+
+
+def _methods(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {"name": e.name, "role": e.plugin.role, "summary": e.plugin.summary, "reference": e.plugin.reference,
+         "params": ", ".join(f"{f.name}={f.default}" for f in fields(e.plugin.params))}
+        for e in registry.methods.values()
+    ]  # fmt: skip
+
+
+def _tasks(registry: Registry) -> list[dict[str, Any]]:
+    return [{"name": e.name, "summary": e.plugin.summary, "reference": e.plugin.reference} for e in registry.tasks.values()]
+
+
+def _suites(registry: Registry) -> list[dict[str, Any]]:
+    suites = (parse_suite(text, name) for name, text in embedded_suites().items())
+    return [{"name": s.name, "summary": s.summary, "arms": len(s.arms), "repetitions": s.repetitions} for s in suites]
+
+
+def _measures(registry: Registry) -> list[dict[str, Any]]:
+    rows = [row.metric for row in METRICS.values()]
+    return [{"name": m.name, "axis": m.axis, "better": "higher" if m.higher_is_better else "lower", "summary": m.summary,
+             "reference": m.reference} for m in rows]  # fmt: skip
+
+
+def _budgets(registry: Registry) -> list[dict[str, Any]]:
+    return [{"name": b.name, "examples": b.examples, "teacher_tokens": b.teacher_tokens, "teacher_calls": b.teacher_calls}
+            for b in BUDGETS.values()]  # fmt: skip
+
+
+def _probes(registry: Registry) -> list[dict[str, Any]]:
+    return [{"name": name, "summary": recipe.summary} for name, recipe in RECIPES.items()]
+
+
+def _teachers(registry: Registry) -> list[dict[str, Any]]:
+    return [{"name": name, "summary": summary} for name, summary in TEACHER_KINDS.items()]
+
+
+def _rules(registry: Registry) -> list[dict[str, Any]]:
+    return [{"name": name, "summary": summary} for name, summary in RULES.items()]
+
+
+def _broken(registry: Registry) -> list[dict[str, Any]]:
+    return [{"kind": item.kind, "name": item.name, "why": item.sentence} for item in registry.broken]
+
+
+_TABLES = {
+    "methods": _methods, "tasks": _tasks, "suites": _suites, "measures": _measures, "budgets": _budgets,
+    "probes": _probes, "teachers": _teachers, "selection": _rules, "broken": _broken,
+}  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the tables."""
+    registry = discover(args.plugins)
+    wanted = [args.what] if args.what else list(_TABLES)
+    found = {what: _TABLES[what](registry) for what in wanted}
+    if args.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    console = Console()
+    for what, rows in found.items():
+        if not rows:
+            if args.what:
+                print(f"no {what}")
+            continue
+        table = Table(title=what, title_justify="left", box=None, pad_edge=False)
+        for column in rows[0]:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        console.print(table, markup=False)
+        console.print()
+    return 0

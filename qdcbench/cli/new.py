@@ -1,0 +1,91 @@
+"""``qdcbench new``: a scaffold for a method."""
+
+import argparse
+import re
+from pathlib import Path
+
+from qdcbench.errors import ConfigError
+from qdcbench.store import write_atomic
+
+__all__ = ["add_parser", "run"]
+
+_METHOD = '''"""{title}: say the idea in one line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from qdcbench.api import Component, Example, GenerationContext, method
+
+
+@dataclass(frozen=True)
+class Params:
+    """Dials of the method."""
+
+    exemplars: int = 4
+    """How many seed examples a request shows."""
+
+
+@method(
+    name="{name}",
+    version=1,
+    summary="Ask for new prompts like a few seed examples, then answer them.",
+    reference="none",
+    params=Params,
+    fidelity=(Component(name="imitation of seed examples", state="present"),),
+    intents=("propose", "answer"),
+)
+def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
+    """Yield examples until the harness stops asking."""
+    while True:
+        shots = ctx.rng.sample(ctx.seed_examples, min(params.exemplars, len(ctx.seed_examples)))
+        text = ctx.teacher.ask("propose", exemplars=[shot.prompt for shot in shots], count=1)
+        prompt = text.strip().splitlines()[0].lstrip("0123456789. ") if text.strip() else ""
+        if not prompt:
+            ctx.reject(text, "empty proposal")
+            continue
+        completion = ctx.answerer.ask("answer", problem=prompt, temperature=0.0)
+        if not completion.strip():
+            ctx.reject(prompt, "empty answer")
+            continue
+        yield Example(prompt=prompt, completion=completion.strip(), parents=tuple(shot.id for shot in shots))
+'''
+
+_PROMPTS = '''[propose]
+user = """Here are some tasks:
+{exemplars}
+Write {count} new task of the same kind, different from all of these. Reply with the task alone."""
+
+[answer]
+user = """Solve this task and reply with the answer alone.
+{problem}"""
+'''
+
+
+def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verb."""
+    parser = verbs.add_parser(
+        "new", help="write a working scaffold of a method",
+        epilog="example: qdcbench new method my_idea && qdcbench check my_idea",
+    )  # fmt: skip
+    parser.add_argument("kind", choices=("method",))
+    parser.add_argument("name", help="lower-case name, also the file's name")
+    parser.add_argument("--folder", type=Path, default=Path("methods"), help="where to write (default: methods)")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the method's file and its prompts, never over an existing one."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", args.name):
+        raise ConfigError(f"{args.name!r} is no method name; use lower-case letters, digits and _")
+    path = args.folder / f"{args.name}.py"
+    prompts = args.folder / "prompts" / f"{args.name}.toml"
+    for file in (path, prompts):
+        if file.exists():
+            raise ConfigError(f"{file} exists already; choose another name or delete it")
+    write_atomic(path, _METHOD.format(name=args.name, title=args.name.replace("_", " ").capitalize()))
+    write_atomic(prompts, _PROMPTS)
+    private = "" if args.folder == Path("methods") else f" --plugins {args.folder}"
+    print(f"wrote {path} and {prompts}")
+    print(f"next: qdcbench check {args.name}{private}")
+    print(f"then: qdcbench run --method {args.name} --budget tiny{private}")
+    return 0

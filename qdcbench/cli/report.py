@@ -1,0 +1,34 @@
+"""Analysis, figures and page of an edition, the end of ``qdcbench run``."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from qdcbench.editions import Edition, write_analysis
+from qdcbench.records import Analysis
+from qdcbench.stages.analyze import analyze
+
+__all__ = ["write_report"]
+
+
+def write_report(edition: Edition) -> Analysis:
+    """Write analysis, figures, tables and page; print the tables and where things are."""
+    from qdcbench.report.files import write_report_files
+    from qdcbench.report.tables import terminal_tables
+
+    analysis = analyze(edition.records, edition.facts)
+    write_analysis(edition.folder, analysis)
+    page = write_report_files(analysis, edition.records, edition.folder)
+    console = Console()
+    for table in terminal_tables(analysis):
+        console.print(table)
+    _closing(analysis, edition.folder, page)
+    return analysis
+
+
+def _closing(analysis: Analysis, folder: Path, page: Path) -> None:
+    if not analysis.valid:
+        print("INVALID edition: " + "; ".join(analysis.invalid_because))
+    print(f"records and analysis: {folder}")
+    print(f"figures: {folder / 'figures'}")
+    print(f"leaderboard page: {page}")

@@ -1,0 +1,143 @@
+"""An edition on disk: the promise, the records, the analysis.
+
+results/<edition>/suite.json                       what was promised: the suite and all cells
+results/<edition>/runs/<task>/<arm>/<...>.json     one record a run
+results/<edition>/analysis.json                    derived; made again by ``qdcbench analyze``
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qdcbench.canon import pretty_json
+from qdcbench.errors import RecordError, did_you_mean
+from qdcbench.measures.table import METRICS
+from qdcbench.migrate import to_current
+from qdcbench.plan import Plan
+from qdcbench.records import Analysis, PromisedArm, RunRecord, RunSpec, SuiteFacts, from_json
+from qdcbench.store import write_atomic
+from qdcbench.suite import Suite
+
+__all__ = ["Edition", "facts_of", "load_edition", "path_for", "read_analysis", "write_analysis", "write_plan", "write_record"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edition:
+    """What a folder under ``results/`` holds: the plan and the records there are (failed ones included)."""
+
+    folder: Path
+    plan: Plan
+    records: tuple[RunRecord, ...]
+    facts: SuiteFacts
+
+    @property
+    def missing(self) -> tuple[RunSpec, ...]:
+        """Promised cells without a record."""
+        present = {record.run_id for record in self.records}
+        return tuple(cell for cell in self.plan.cells if cell.run_id not in present)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.=,_-]+", "-", text).strip("-")[:80] or "x"
+
+
+def path_for(folder: Path, spec: RunSpec) -> Path:
+    """Where a record lies. The path is for people; identity is inside the record."""
+    name = f"{_slug(spec.teacher.name)}-{_slug(spec.budget.name)}-r{spec.repetition}-{spec.run_id}.json"
+    return folder / "runs" / _slug(spec.task) / _slug(spec.arm) / name
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write the promise."""
+    write_atomic(folder / "suite.json", pretty_json({"suite": plan.suite, "cells": plan.cells}))
+
+
+def write_record(folder: Path, record: RunRecord) -> Path:
+    """Write one record and return its path."""
+    path = path_for(folder, record.spec)
+    write_atomic(path, pretty_json(record))
+    return path
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecordError(f"{path} does not exist; run the suite into that folder first") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecordError(f"{path} cannot be read as JSON ({error}); restore it or delete it and run again") from None
+
+
+def _read_record(path: Path) -> RunRecord:
+    record = from_json(RunRecord, to_current(_read_json(path), str(path)), str(path))
+    if record.run_id != record.spec.run_id:
+        raise RecordError(f"{path} was edited: its run_id is {record.run_id}, its spec gives {record.spec.run_id}")
+    return record
+
+
+def facts_of(plan: Plan, edition: str) -> SuiteFacts:
+    """Return what the analysis needs to know of the promise."""
+    promised: dict[tuple[str, str], PromisedArm] = {}
+    for cell in plan.cells:
+        group = cell.setting.rpartition("|")[0]
+        before = promised.get((group, cell.arm))
+        promised[group, cell.arm] = PromisedArm(
+            group=group, arm=cell.arm, method=cell.method, role=cell.role, n=1 + (before.n if before else 0)
+        )
+    primary = plan.suite.primary
+    diversity = [row.metric for row in METRICS.values() if row.metric.axis == "diversity"]
+    return SuiteFacts(
+        edition=edition,
+        primary={axis: getattr(primary, axis) for axis in ("quality", "diversity", "complexity", "score")},
+        smallest_effect=primary.smallest_effect,
+        promised=tuple(promised.values()),
+        copy_measures=tuple(metric.name for metric in diversity if metric.sees_copies),
+        instruction_measures=tuple(m.name for m in diversity if not m.name.endswith(":completion")),
+        root_seed=plan.suite.root_seed,
+    )
+
+
+def load_edition(folder: Path) -> Edition:
+    """Read an edition's promise and records.
+
+    Raises:
+        RecordError: no such edition, or a file in it is malformed, edited, or from the future.
+    """
+    if not folder.is_dir():
+        near = did_you_mean(folder.name, [p.name for p in folder.parent.glob("*") if p.is_dir()])
+        raise RecordError(f"there is no edition folder {folder}; {near}")
+    promise = _read_json(folder / "suite.json")
+    if not isinstance(promise, dict) or not {"suite", "cells"} <= set(promise):
+        raise RecordError(f"{folder / 'suite.json'} must hold 'suite' and 'cells'; write it again with qdcbench run")
+    suite = from_json(Suite, promise["suite"], str(folder / "suite.json"))
+    cells = tuple(from_json(RunSpec, cell, str(folder / "suite.json")) for cell in promise["cells"])
+    plan = Plan(suite=suite, cells=cells)
+    records = tuple(_read_record(path) for path in sorted((folder / "runs").rglob("*.json")))
+    _refuse_strangers(folder, plan, records)
+    return Edition(folder=folder, plan=plan, records=records, facts=facts_of(plan, folder.name))
+
+
+def _refuse_strangers(folder: Path, plan: Plan, records: Iterable[RunRecord]) -> None:
+    promised = {cell.run_id for cell in plan.cells}
+    strangers = [record for record in records if record.run_id not in promised]
+    if strangers:
+        first = path_for(folder, strangers[0].spec)
+        raise RecordError(
+            f"{len(strangers)} records are not of this suite, such as {first}: they were made by other code or "
+            f"parameters; move them away or run into a new edition folder"
+        )
+
+
+def write_analysis(folder: Path, analysis: Analysis) -> Path:
+    """Write ``analysis.json`` and return its path."""
+    write_atomic(folder / "analysis.json", pretty_json(analysis))
+    return folder / "analysis.json"
+
+
+def read_analysis(folder: Path) -> Analysis:
+    """Read ``analysis.json``; RecordError when it is missing or malformed."""
+    path = folder / "analysis.json"
+    return from_json(Analysis, _read_json(path), str(path))

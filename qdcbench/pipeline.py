@@ -1,0 +1,107 @@
+"""Run one spec through the stages; an error becomes a failed record that keeps what was finished."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from qdcbench.errors import QdcError
+from qdcbench.provenance import now, provenance
+from qdcbench.records import DatasetSummary, Failure, Measurement, ProbeRun, RunRecord, RunSpec, Score
+from qdcbench.stages.bench import Bench
+from qdcbench.stages.generate import SyntheticDataset, generate
+from qdcbench.stages.measure import measure
+from qdcbench.stages.probe import train_and_evaluate
+from qdcbench.stages.select import TrainingSet, training_set
+
+__all__ = ["run_spec"]
+
+
+@dataclass
+class _Progress:
+    """What is finished of a run, so that a failure in a later stage loses nothing."""
+
+    stage: str = "generate"
+    dataset: DatasetSummary | None = None
+    measurements: tuple[Measurement, ...] = ()
+    probes: list[ProbeRun] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note which stage is running and how long it took."""
+        self.stage = stage
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _mean_words(texts: list[str]) -> float | None:
+    return fmean(len(text.split()) for text in texts) if texts else None
+
+
+def _summary(made: SyntheticDataset, chosen: TrainingSet) -> DatasetSummary:
+    rows = chosen.rows
+    return DatasetSummary(
+        sha256=made.sha256,
+        training_sha256=chosen.sha256,
+        attempts=len(made.attempts),
+        accepted=sum(1 for a in made.attempts if a.accepted),
+        contaminated=chosen.contaminated,
+        selected=len(rows),
+        rejected_by=made.rejected_by,
+        stopped_by=made.stopped_by,
+        usage=made.usage,
+        mean_prompt_words=_mean_words([row.prompt for row in rows]),
+        mean_completion_words=_mean_words([row.completion for row in rows]),
+    )
+
+
+def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str], None]) -> None:
+    with done.timed("generate"):
+        report("generate")
+        made = generate(spec, bench)
+    with done.timed("select"):
+        chosen = training_set(spec, bench, made)
+        done.dataset = _summary(made, chosen)
+    with done.timed("measure"):
+        report("measure")
+        done.measurements = measure(spec, bench, chosen)
+    for repetition in range(spec.probe_repetitions):
+        with done.timed("probe"):
+            report(f"probe {repetition + 1}/{spec.probe_repetitions}")
+            probe, scores = train_and_evaluate(spec, bench, chosen, repetition)
+        done.probes.append(probe)
+        done.scores += scores
+
+
+def run_spec(spec: RunSpec, bench: Bench, report: Callable[[str], None] = lambda stage: None) -> RunRecord:
+    """Return the record of a run, complete or failed; ``report`` is told each stage as it begins.
+
+    KeyboardInterrupt and other signals pass through: an interrupted run has no record and is started again.
+    """
+    started = now()
+    done = _Progress()
+    failure: Failure | None = None
+    try:
+        _stages(spec, bench, done, report)
+    except Exception as error:  # a failed cell is a row, never the end of the suite
+        tail = "" if isinstance(error, QdcError) else "".join(traceback.format_tb(error.__traceback__)[-3:])
+        message = " ".join(str(error).split()) or "no message"
+        failure = Failure(stage=done.stage, kind=type(error).__name__, message=message[:2000], traceback_tail=tail)
+    return RunRecord(
+        run_id=spec.run_id,
+        spec=spec,
+        status="failed" if failure else "complete",
+        dataset=done.dataset,
+        measurements=done.measurements,
+        probes=tuple(done.probes),
+        scores=tuple(done.scores),
+        failure=failure,
+        provenance=provenance(started, done.seconds),
+    )

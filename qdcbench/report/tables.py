@@ -1,0 +1,248 @@
+"""The tables of an edition as data: main table per group, verdicts, relations."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from qdcbench.errors import StoreError
+from qdcbench.records import Analysis, ArmSummary, Interval, Relation
+from qdcbench.report.points import (
+    AXES,
+    DISTANCES,
+    arm_score,
+    arms_in_order,
+    headline,
+    is_simulated,
+    primary_measure,
+    ranking_for,
+)
+from qdcbench.report.text import (
+    big_number,
+    decimals_for,
+    group_title,
+    interval_text,
+    number,
+    percent,
+    title_of,
+)
+
+if TYPE_CHECKING:
+    import rich.table
+
+__all__ = ["Cell", "Column", "Table", "all_tables", "main_table", "relation_table", "terminal_tables", "verdict_table", "write_tables"]
+
+Value = str | float | int | bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """``parts`` are the suffixes a CSV file gives the column: one plain value, or point, low, high, n."""
+
+    key: str
+    header: str
+    align: Literal["left", "right"] = "right"
+    parts: tuple[str, ...] = ("",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """What people read, the tie letters behind it, and the raw values, one per part of the column."""
+
+    text: str
+    values: tuple[Value, ...]
+    tie: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of cells; ``rules`` are indices of rows that a line comes before."""
+
+    name: str
+    title: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    rules: tuple[int, ...] = field(default=())
+
+
+_INTERVAL = ("", "_low", "_high", "_n")
+_TIED = (*_INTERVAL, "_place", "_tie")
+
+
+def _word(text: str) -> Cell:
+    return Cell(text=text, values=(text,))
+
+
+def _interval(value: Interval, decimals: int, text: str = "") -> Cell:
+    return Cell(text=text or interval_text(value, decimals), values=(value.point, value.low, value.high, value.n))
+
+
+def main_table(analysis: Analysis, group: str) -> Table:
+    """Return the table of one group: a row per arm, controls last.
+
+    Q, D, C primaries and ID and OOD scores with intervals; teacher tokens, share of attempts accepted, training
+    rows, datasets complete of promised. Letters mark arms that cannot be told apart.
+    """
+    arms = arms_in_order(analysis, group)
+    axis_decimals = {axis: decimals_for(primary_measure(a, analysis, axis) for a in arms) for axis in AXES}
+    score_decimals = {d: decimals_for(arm_score(analysis, a, d) for a in arms) for d in DISTANCES}
+    places = {d: _places(analysis, group, headline(analysis, d)) for d in DISTANCES}
+    columns = [Column(key="arm", header="arm", align="left"), Column(key="role", header="role", align="left")]
+    for axis in AXES:
+        name = title_of(analysis, analysis.primary.get(axis, "not declared"))
+        columns.append(Column(key=axis, header=f"{axis[0].upper()}: {name}", parts=_INTERVAL))
+    columns += [Column(key=d, header=d.upper(), parts=_TIED) for d in DISTANCES]
+    columns += [
+        Column(key="teacher_tokens", header="tokens", parts=_INTERVAL),
+        Column(key="accepted_share", header="yield", parts=_INTERVAL),
+        Column(key="rows", header="rows", parts=_INTERVAL),
+        Column(key="datasets", header="datasets", parts=("_complete", "_promised")),
+    ]
+    rows = []
+    for arm in arms:
+        cells = [_word(arm.arm), _word(arm.role)]
+        cells += [_interval(primary_measure(arm, analysis, axis), axis_decimals[axis]) for axis in AXES]
+        for distance in DISTANCES:
+            score = arm_score(analysis, arm, distance)
+            place, tie = places[distance].get(arm.arm, (None, ""))
+            text = interval_text(score, score_decimals[distance])
+            cells.append(Cell(text=text, values=(score.point, score.low, score.high, score.n, place, tie), tie=tie))
+        rows.append(tuple(cells + _cost(arm)))
+    first_control = next((i for i, arm in enumerate(arms) if arm.role == "control"), 0)
+    coverage = _coverage(arms)
+    return Table(
+        name=f"main_{_file_part(group)}",
+        title=group_title(group) + (" (simulated)" if is_simulated(analysis, group) else ""),
+        note=(
+            f"edition {analysis.edition}; {coverage}; 95% intervals over datasets; methods that share a letter "
+            "cannot be told apart; ID in distribution, OOD out of distribution; controls below the line"
+        ),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        rules=(first_control,) if first_control else (),
+    )
+
+
+def _places(analysis: Analysis, group: str, score: str | None) -> dict[str, tuple[int, str]]:
+    ranking = ranking_for(analysis, group, score)
+    return {} if ranking is None else {rank.arm: (rank.place, rank.tie_group) for rank in ranking.ranks}
+
+
+def _cost(arm: ArmSummary) -> list[Cell]:
+    return [
+        _interval(arm.teacher_tokens, 0, big_number(arm.teacher_tokens.point)),
+        _interval(arm.accepted_share, 2, percent(arm.accepted_share.point)),
+        _interval(arm.selected_rows, 0, big_number(arm.selected_rows.point)),
+        Cell(text=f"{arm.complete}/{arm.promised}", values=(arm.complete, arm.promised)),
+    ]
+
+
+def _coverage(arms: Iterable[ArmSummary]) -> str:
+    done, promised = 0, 0
+    for arm in arms:
+        done, promised = done + arm.complete, promised + arm.promised
+    return f"{done} of {promised} datasets complete"
+
+
+def _file_part(group: str) -> str:
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in group).strip("-") or "group"
+
+
+def verdict_table(analysis: Analysis) -> Table:
+    """Return claims with their answers, evidence and rules."""
+    keys = ("claim", "statement", "scope", "answer", "evidence", "rule")
+    note = f"edition {analysis.edition}; rules fixed before the data"
+    if not analysis.valid:
+        note += "; INVALID: " + "; ".join(analysis.invalid_because)
+    return Table(
+        name="verdicts",
+        title="Verdicts",
+        note=note,
+        columns=tuple(Column(key=key, header=key, align="left") for key in keys),
+        rows=tuple(
+            tuple(_word(t) for t in (v.claim, v.statement, group_title(v.scope), v.answer, v.evidence, v.rule))
+            for v in analysis.verdicts
+        ),
+    )
+
+
+def relation_table(analysis: Analysis) -> Table:
+    """Return the standardised effect of each measure on each score, primaries first."""
+    ordered = sorted(analysis.relations, key=lambda r: (r.scope, not r.primary, r.axis, r.measure, r.score))
+    columns = (
+        *(Column(key=key, header=key, align="left") for key in ("scope", "axis", "measure", "score", "kind")),
+        Column(key="effect", header="effect", parts=("", "_low", "_high")),
+        *(Column(key=key, header=header) for key, header in _RELATION_NUMBERS),
+    )
+    return Table(
+        name="relations",
+        title="Effect of each axis on each score",
+        note=(
+            f"edition {analysis.edition}; standard deviations of the score per standard deviation of the measure, other "
+            "primaries and log training words held fixed; observational; detectable: smallest effect with 80% power"
+        ),
+        columns=columns,
+        rows=tuple(_relation_row(r) for r in ordered),
+        rules=_where_changes([(r.scope, r.primary) for r in ordered]),
+    )
+
+
+_RELATION_NUMBERS = (
+    ("p_adjusted", "p adj."), ("detectable", "detectable"), ("n_datasets", "n"), ("n_clusters", "methods"),
+    ("correlation", "r"),
+)  # fmt: skip
+
+
+def _relation_row(relation: Relation) -> tuple[Cell, ...]:
+    kind = "primary" if relation.primary else "exploratory"
+    words = (group_title(relation.scope), relation.axis, relation.measure, relation.score, kind)
+    effect = relation.effect
+    p = relation.p_adjusted
+    return (
+        *(_word(text) for text in words),
+        Cell(text=interval_text(effect), values=(effect.point, effect.low, effect.high)),
+        Cell(text="<0.001" if p is not None and p < 0.001 else number(p, 3), values=(p,)),
+        Cell(text=number(relation.detectable), values=(relation.detectable,)),
+        Cell(text=str(relation.n_datasets), values=(relation.n_datasets,)),
+        Cell(text=str(relation.n_clusters), values=(relation.n_clusters,)),
+        Cell(text=number(relation.correlation), values=(relation.correlation,)),
+    )
+
+
+def _where_changes(keys: Sequence[object]) -> tuple[int, ...]:
+    return tuple(i for i in range(1, len(keys)) if keys[i] != keys[i - 1])
+
+
+def all_tables(analysis: Analysis) -> list[Table]:
+    """Return the main table of each group, then verdicts, then relations."""
+    return [*(main_table(analysis, g) for g in analysis.groups), verdict_table(analysis), relation_table(analysis)]
+
+
+def terminal_tables(analysis: Analysis) -> "list[rich.table.Table]":
+    """Return what a terminal shows after a run: main tables, then verdicts without their long rules."""
+    from qdcbench.report.table_forms import to_rich
+
+    verdicts = to_rich(verdict_table(analysis), leave_out=("rule",))
+    return [*(to_rich(main_table(analysis, group), leave_out=("role",)) for group in analysis.groups), verdicts]
+
+
+def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
+    """Write every table as ``NAME.md``, ``NAME.csv`` and ``NAME.tex``; same input, same bytes.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    from qdcbench.report.table_forms import to_csv, to_latex, to_markdown
+
+    paths = []
+    for table in all_tables(analysis):
+        for suffix, form in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+            path = folder / f"{table.name}.{suffix}"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                path.write_text(form(table), encoding="utf-8", newline="\n")
+            except OSError as error:
+                raise StoreError(f"cannot write {path}: {error.strerror}; choose another folder") from None
+            paths.append(path)
+    return paths

@@ -1,0 +1,1 @@
+"""Stages: a record in, a record out."""

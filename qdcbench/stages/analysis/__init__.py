@@ -1,0 +1,1 @@
+"""Parts of the analyze stage: units, comparability, summaries, rankings, relations, verdicts, controls."""

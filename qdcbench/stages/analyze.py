@@ -1,0 +1,140 @@
+"""Run records to the analysis: every number that tables, figures and the leaderboard draw."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from qdcbench.canon import digest, plain
+from qdcbench.errors import RecordError, did_you_mean
+from qdcbench.records import (
+    SCHEMA_VERSION,
+    Analysis,
+    ArmSummary,
+    ControlCheck,
+    Relation,
+    RunRecord,
+    SuiteFacts,
+    Verdict,
+)
+from qdcbench.stages.analysis.comparable import require_comparable
+from qdcbench.stages.analysis.controls import control_checks
+from qdcbench.stages.analysis.rankings import comparisons, primary_scores, ranked_scores, rankings
+from qdcbench.stages.analysis.relations import AXES, contrasts, relations, scopes, table_of
+from qdcbench.stages.analysis.summaries import arm_summary
+from qdcbench.stages.analysis.units import Unit, axes_of, ordered, units
+from qdcbench.stages.analysis.verdicts import verdicts
+
+__all__ = ["analyze"]
+
+
+def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
+    """Return all numbers of an edition, the same for the same records in whatever order.
+
+    Pure: reads no file, clock or global generator. Failed runs are counted and nothing is imputed.
+
+    Raises:
+        RecordError: records cannot be compared, are not promised by the suite, or state a value twice; or the
+            suite names no primary for an axis or for the score.
+    """
+    _require_primaries(suite)
+    records = ordered(records)
+    require_comparable(records, suite)
+    complete = units(records, suite)
+    axes = axes_of([unit.record for unit in complete])
+    score_names = _score_names(complete, suite)
+    arms = _arms(records, complete, (tuple(axes), score_names), suite)
+    groups = tuple(sorted({cell.group for cell in suite.promised}))
+    checks = control_checks(complete, groups, suite)
+    broken = tuple(f"{check.name}, group {check.group}: {check.detail}" for check in checks if _violated(check))
+    related, contrasted, answered = _relate(complete, axes, score_names, suite)
+    return Analysis(
+        schema_version=SCHEMA_VERSION,
+        edition=suite.edition,
+        inputs_sha256=digest([plain(replace(record, provenance=None)) for record in records] + [plain(suite)]),
+        primary=dict(suite.primary),
+        valid=not broken,
+        invalid_because=broken,
+        promised=sum(cell.n for cell in suite.promised),
+        complete=len(complete),
+        failed=len(records) - len(complete),
+        groups=groups,
+        score_names=score_names,
+        measure_names=tuple(axes),
+        arms=arms,
+        rankings=rankings(arms, complete, suite),
+        comparisons=comparisons(complete, suite, score_names),
+        relations=related,
+        verdicts=_noted(answered, checks, suite),
+        controls=checks,
+        contrasts=contrasted,
+        smallest_effect=suite.smallest_effect,
+    )
+
+
+def _require_primaries(suite: SuiteFacts) -> None:
+    for key in (*AXES, "score"):
+        if key not in suite.primary:
+            raise RecordError(
+                f"edition {suite.edition!r} names no primary for {key!r}; {did_you_mean(key, suite.primary)}"
+            )
+
+
+def _violated(check: ControlCheck) -> bool:
+    return check.checked and not check.holds
+
+
+def _score_names(complete: Sequence[Unit], suite: SuiteFacts) -> tuple[str, ...]:
+    """Return every score that a record has or a ranking wants."""
+    names = set(primary_scores(suite))
+    for unit in complete:
+        names.update(unit.scores)
+        names.update(ranked_scores(suite, unit.record.spec.task))
+    return tuple(sorted(names))
+
+
+def _arms(
+    records: Sequence[RunRecord],
+    complete: Sequence[Unit],
+    names: tuple[Sequence[str], Sequence[str]],
+    suite: SuiteFacts,
+) -> tuple[ArmSummary, ...]:
+    """Summarise every promised cell, also those without a record."""
+    by_cell: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
+    for record in records:
+        by_cell[record.spec.setting.rpartition("|")[0], record.spec.arm].append(record)
+    units_by_cell: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    for unit in complete:
+        units_by_cell[unit.group, unit.record.spec.arm].append(unit)
+    cells = sorted(suite.promised, key=lambda cell: (cell.group, cell.arm))
+    return tuple(
+        arm_summary(cell, by_cell[cell.group, cell.arm], units_by_cell[cell.group, cell.arm], names) for cell in cells
+    )
+
+
+def _relate(
+    complete: Sequence[Unit], axes: dict[str, str], score_names: Sequence[str], suite: SuiteFacts
+) -> tuple[tuple[Relation, ...], tuple[Relation, ...], tuple[Verdict, ...]]:
+    """Return relations and contrasts of every scope, and the verdicts of the two that claims are about."""
+    related: list[Relation] = []
+    contrasted: list[Relation] = []
+    answered: list[Verdict] = []
+    for scope, members in scopes(complete).items():
+        table = table_of(scope, members, tuple(axes), score_names)
+        found, differences = relations(table, axes, suite), contrasts(table, suite)
+        related.extend(found)
+        contrasted.extend(differences)
+        if scope in ("simulated", "real"):
+            answered.extend(verdicts(scope, found, differences, suite))
+    return tuple(related), tuple(contrasted), tuple(answered)
+
+
+def _noted(answered: Sequence[Verdict], checks: Sequence[ControlCheck], suite: SuiteFacts) -> tuple[Verdict, ...]:
+    """Say in the evidence where a control of the same scope is violated."""
+    simulated = {cell.group: cell.simulated for cell in suite.promised}
+    broken = {"simulated" if simulated[check.group] else "real" for check in checks if _violated(check)}
+    return tuple(
+        replace(verdict, evidence=f"{verdict.evidence} Controls of this scope are violated, so this does not stand.")
+        if verdict.scope in broken
+        else verdict
+        for verdict in answered
+    )

@@ -1,0 +1,78 @@
+"""What a method is handed: seed examples, three metered roles, its generator, and a log of every attempt."""
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from qdcbench.api import Asker, Check, Example, PluginError, Task
+from qdcbench.records import Attempt
+from qdcbench.teachers.metered import Meter
+
+__all__ = ["AttemptLog", "Context"]
+
+
+class AttemptLog:
+    """Collects attempts in order and charges each with what was spent since the one before."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.attempts: list[Attempt] = []
+        self._meter = meter
+        self._calls = 0
+        self._tokens = 0
+
+    def add(self, example: Example, reason: str) -> None:
+        """Log one attempt; an empty ``reason`` means accepted."""
+        usage = self._meter.usage()
+        self.attempts.append(
+            Attempt(
+                index=len(self.attempts),
+                accepted=not reason,
+                reason=reason,
+                prompt=example.prompt,
+                completion=example.completion,
+                parents=example.parents,
+                lineage=dict(example.lineage),
+                calls=usage.calls - self._calls,
+                tokens=usage.tokens - self._tokens,
+            )
+        )
+        self._calls, self._tokens = usage.calls, usage.tokens
+
+
+class Context:
+    """The one implementation of ``qdcbench.api.GenerationContext``."""
+
+    def __init__(
+        self, task: Task, roles: Mapping[str, Asker], log: AttemptLog, *, rng: Random, seeds: tuple[Example, ...],
+        references: Callable[[int], Sequence[Example]] | None, remaining: int,
+    ) -> None:  # fmt: skip
+        self.seed_examples = seeds
+        self.description = task.description
+        self.teacher = roles["teacher"]
+        self.answerer = roles["answerer"]
+        self.judge = roles["judge"]
+        self.rng = rng
+        self.remaining = remaining
+        self._task = task
+        self._log = log
+        self._references = references
+
+    def reject(
+        self, prompt: str, reason: str, *, completion: str = "", parents: Sequence[str] = (),
+        lineage: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        """Log a candidate that the method's own filter dropped."""
+        if not reason:
+            raise PluginError("reject() needs a reason, a few words that name the filter")
+        self._log.add(
+            Example(prompt=prompt, completion=completion, parents=tuple(parents), lineage=lineage or {}), reason
+        )
+
+    def verify(self, example: Example) -> Check:
+        """Ask the task's verifier."""
+        return self._task.verify(example)
+
+    def reference_rows(self, n: int) -> list[Example]:
+        """First ``n`` rows of the repetition's reference rows; only a control may ask."""
+        if self._references is None:
+            raise PluginError("reference_rows() is for controls; a method must not see right-answered rows")
+        return list(self._references(n))

@@ -1,0 +1,188 @@
+"""Spec to synthetic dataset: run a method under its budget and keep every attempt."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qdcbench.api import BudgetExhausted, Example, GenerationContext, MethodPlugin, PluginError, Task, Teacher
+from qdcbench.canon import digest
+from qdcbench.deadline import deadline
+from qdcbench.records import Attempt, RunSpec, Usage, from_json
+from qdcbench.registry import Entry, resolve_params
+from qdcbench.seeds import seed_for, stream
+from qdcbench.stages.bench import Bench
+from qdcbench.stages.context import AttemptLog, Context
+from qdcbench.store import Store, read_jsonl, write_jsonl
+from qdcbench.teachers.build import build_teacher
+from qdcbench.teachers.metered import Meter, MeteredRole
+from qdcbench.teachers.prompts import PromptBook
+
+__all__ = ["STAGE_VERSION", "SyntheticDataset", "generate", "generation_key"]
+
+STAGE_VERSION = 1
+"""Raised when the same method and seeds would give other rows."""
+
+LONGEST_TEXT = 100_000
+"""Characters; a longer prompt or completion is a runaway reply, not an example."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SyntheticDataset:
+    """What a method made in one run: all attempts, what was spent, and why it ended."""
+
+    sha256: str
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+    stopped_by: str
+
+    @property
+    def rejected_by(self) -> dict[str, int]:
+        """Rejections counted by reason."""
+        return dict(sorted(Counter(a.reason for a in self.attempts if not a.accepted).items()))
+
+
+def generation_key(spec: RunSpec, entry: Entry[MethodPlugin]) -> str:
+    """Digest of everything that can change the rows; a method that asks nobody does not depend on the teacher."""
+    return digest(
+        {
+            "stage": STAGE_VERSION,
+            "method": [spec.method, spec.method_version, entry.sha256],
+            "params": {k: v for k, v in spec.params.items() if k != "path" or "data" not in spec.hashes},
+            "data": spec.hashes.get("data", ""),
+            "task": [spec.task, spec.task_version, spec.hashes.get("task", "")],
+            "teacher": spec.teacher if entry.plugin.intents else None,
+            "budget": spec.budget,
+            "repetition": spec.repetition,
+            "root_seed": spec.root_seed,
+        }
+    )
+
+
+def _roles(spec: RunSpec, task: Task, entry: Entry[MethodPlugin], meter: Meter) -> Mapping[str, MeteredRole]:
+    plugin = entry.plugin
+    if plugin.intents:
+        teacher: Teacher = build_teacher(spec.teacher, task)
+        if teacher.simulated and "chat" in plugin.intents:
+            raise PluginError(f"method {plugin.name!r} writes free-form prompts and needs a chat teacher (openai:...)")
+    else:
+        teacher = _NoTeacher(plugin.name)
+    book = PromptBook.load(entry.prompts, plugin.name)
+    names = ("teacher", "answerer", "judge")
+    axes = {"task": spec.task, "repetition": spec.repetition}
+    return {
+        name: MeteredRole(teacher, meter, book, seed=seed_for(spec.root_seed, "teacher", axes | {"role": name}))
+        for name in names
+    }
+
+
+class _NoTeacher:
+    """Stands where a method said it asks nobody."""
+
+    simulated = True
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def complete(self, requests: Any, seed: int) -> Any:
+        """Refuse: the run's cache key left the teacher out because the method declared no intents."""
+        raise PluginError(f"method {self._method!r} asked a teacher but declares no intents; list them in @method")
+
+
+def _checked(item: Any, method: str) -> Example:
+    if not isinstance(item, Example):
+        raise PluginError(f"method {method!r} yielded a {type(item).__name__}; it must yield qdcbench.api.Example")
+    for name in ("prompt", "completion"):
+        text = getattr(item, name)
+        if not isinstance(text, str) or not text.strip():
+            raise PluginError(f"method {method!r} yielded an example whose {name} is empty or not a text")
+        if len(text) > LONGEST_TEXT:
+            raise PluginError(f"method {method!r} yielded a {name} of {len(text):,} characters; cut or reject it")
+    return item
+
+
+def _run(spec: RunSpec, entry: Entry[MethodPlugin], context: GenerationContext, log: AttemptLog, base: Path) -> str:
+    """Drive the generator; return what stopped it."""
+    given = dict(spec.params)
+    if "data" in spec.hashes:
+        given["path"] = str(base / given["path"])
+    params, _ = resolve_params(entry.plugin, given)
+    rows: Iterator[Any] = iter(entry.plugin.generate(context, params))
+    try:
+        for item in itertools.islice(rows, spec.budget.examples):
+            log.add(_checked(item, entry.name), "")
+    except BudgetExhausted as end:
+        return end.limit
+    finally:
+        close = getattr(rows, "close", None)
+        if close is not None:
+            close()
+    accepted = sum(1 for attempt in log.attempts if attempt.accepted)
+    return "examples" if accepted >= spec.budget.examples else "method"
+
+
+def _reference_source(spec: RunSpec, task: Task) -> Callable[[int], Sequence[Example]]:
+    # All controls of a repetition cut from the same rows, so that they differ only in what was done to them.
+    axes = {"task": spec.task, "repetition": spec.repetition}
+
+    def rows(n: int) -> Sequence[Example]:
+        return task.reference_rows(stream(spec.root_seed, "reference", axes), spec.budget.examples)[:n]
+
+    return rows
+
+
+def _write(store: Store, stage: str, key: str, log: AttemptLog, meter: Meter, stopped_by: str) -> Path:
+    rows = [[a.prompt, a.completion] for a in log.attempts if a.accepted]
+    with store.create(stage, key) as folder:
+        write_jsonl(folder / "attempts.jsonl", log.attempts)
+        write_jsonl(
+            folder / "summary.json", [{"sha256": digest(rows), "stopped_by": stopped_by, "usage": meter.usage()}]
+        )
+    return store.path(stage, key)
+
+
+def _read(folder: Path) -> SyntheticDataset:
+    attempts = tuple(from_json(Attempt, row, str(folder)) for row in read_jsonl(folder / "attempts.jsonl"))
+    summary = read_jsonl(folder / "summary.json")[0]
+    usage = from_json(Usage, summary["usage"], str(folder))
+    return SyntheticDataset(
+        sha256=summary["sha256"], attempts=attempts, usage=usage, stopped_by=summary["stopped_by"]
+    )
+
+
+def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:
+    """Return the dataset of a spec, from the store or made now.
+
+    Raises:
+        PluginError: the method broke its contract, raised, or ran past the wall clock; attempts made until then are
+            kept in the store under ``generate-partial``.
+        TeacherError: the teacher gave up.
+    """
+    entry = bench.registry.method(spec.method)
+    key = generation_key(spec, entry)
+    found = bench.store.find("generate", key)
+    if found is not None:
+        return _read(found)
+    task = bench.task(spec)
+    seconds = spec.budget.seconds or bench.seconds
+    meter = Meter(spec.budget)
+    log = AttemptLog(meter)
+    axes = {"task": spec.task, "repetition": spec.repetition}
+    context = Context(
+        task,
+        _roles(spec, task, entry, meter),
+        log,
+        rng=stream(spec.root_seed, "generate", axes | {"method": spec.method}),
+        seeds=tuple(task.seed_examples(stream(spec.root_seed, "seed_examples", axes))),
+        references=_reference_source(spec, task) if entry.plugin.role == "control" else None,
+        remaining=spec.budget.examples,
+    )
+    try:
+        with deadline(seconds, f"method {spec.method!r} ran past its wall clock of {seconds:g} s"):
+            stopped_by = _run(spec, entry, context, log, bench.base)
+    except Exception:
+        _write(bench.store, "generate-partial", key, log, meter, "error")
+        raise
+    return _read(_write(bench.store, "generate", key, log, meter, stopped_by))

@@ -1,0 +1,203 @@
+"""An OpenAI-compatible endpoint: its settings, the body of a request, the reading of an answer."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from qdcbench.api import Reply, Request
+from qdcbench.canon import digest
+from qdcbench.errors import ConfigError, did_you_mean
+from qdcbench.records import TeacherSpec
+from qdcbench.records.json import sentence_of
+from qdcbench.seeds import seed_for
+
+__all__ = ["BadAnswer", "Endpoint", "endpoint_of", "read_answer", "read_key", "request_body"]
+
+BYTES_PER_TOKEN = 4
+"""English text over common tokenizers; used only where a server reports no tokens."""
+
+MESSAGE_TOKENS = 4
+"""Tokens of the role marks around one message, in the same estimate."""
+
+_OWN_FIELDS = frozenset({"model", "messages", "stream", "n"})
+
+
+class BadAnswer(ValueError):
+    """A body with status 200 that holds no answer; ``tokens`` is what the server says it cost all the same."""
+
+    def __init__(self, message: str, tokens: int = 0) -> None:
+        super().__init__(message)
+        self.tokens = tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where a chat teacher lives and how it is asked. Holds no key, only the name of the variable with it.
+
+    ``timeout`` and ``backoff`` are seconds: the limit of one attempt from start to last byte, and the wait
+    before the first retry. ``omit`` names body fields a server refuses (such as ``seed``), ``extra_body`` adds
+    fields of its own, ``max_tokens_field`` is ``max_completion_tokens`` for servers that ask for that.
+    """
+
+    model: str
+    base_url: str
+    api_key_env: str = "OPENAI_API_KEY"
+    concurrency: int = 16
+    timeout: float = 120.0
+    retries: int = 5
+    backoff: float = 0.5
+    max_tokens_field: str = "max_tokens"
+    omit: tuple[str, ...] = ()
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def local(self) -> bool:
+        """True for this machine, where no proxy belongs in between."""
+        return (urlsplit(self.base_url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
+
+    @property
+    def label(self) -> str:
+        """What error sentences call it."""
+        return f"teacher openai:{self.model} at {self.base_url}"
+
+
+def endpoint_of(spec: TeacherSpec) -> Endpoint:
+    """Read the options of a teacher spec; ``base_url`` defaults to the variable OPENAI_BASE_URL.
+
+    Raises:
+        ConfigError: no address, an address with a secret in it, an unknown option or a value out of range.
+    """
+    where = f"teacher {spec.name}"
+    known = [f.name for f in fields(Endpoint) if f.name != "model"]
+    for name in spec.options:
+        if name in {"api_key", "key", "token"}:
+            raise ConfigError(f"{where}: a key never stands in a suite; export it and name the variable in api_key_env")
+        if name not in known:
+            raise ConfigError(f"{where} has the unknown option {name!r}; {did_you_mean(name, known)}")
+    base_url = spec.options.get("base_url") or os.environ.get("OPENAI_BASE_URL", "")
+    if not base_url:
+        raise ConfigError(f"{where} has no address; set its option base_url or the variable OPENAI_BASE_URL")
+    given = {**spec.options, "model": spec.model, "base_url": _checked_url(base_url, where)}
+    try:
+        endpoint: Endpoint = TypeAdapter(Endpoint).validate_python(given)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {sentence_of(error)}") from None
+    _check_ranges(endpoint, where)
+    return endpoint
+
+
+def _checked_url(base_url: Any, where: str) -> str:
+    try:
+        parts = urlsplit(str(base_url).strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ConfigError(f"{where}: base_url is not an address such as http://127.0.0.1:8000/v1") from None
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigError(f"{where}: base_url may hold no user, password or query, for it is written into records")
+    if not usable:
+        raise ConfigError(f"{where}: base_url {base_url!r} is not an address such as http://127.0.0.1:8000/v1")
+    return parts.geturl().rstrip("/")
+
+
+def _check_ranges(endpoint: Endpoint, where: str) -> None:
+    wrong = [
+        f"{name} is {getattr(endpoint, name)} and must be {bound}"
+        for name, holds, bound in (
+            ("concurrency", endpoint.concurrency >= 1, "at least 1"),
+            ("timeout", endpoint.timeout > 0, "above 0 seconds"),
+            ("retries", endpoint.retries >= 0, "0 or more"),
+            ("backoff", endpoint.backoff > 0, "above 0 seconds"),
+        )
+        if not holds
+    ]
+    taken = sorted(_OWN_FIELDS & {*endpoint.extra_body, *endpoint.omit})
+    if taken:
+        wrong.append(f"extra_body and omit may not touch {', '.join(taken)}")
+    if wrong:
+        raise ConfigError(f"{where}: {'; '.join(wrong)}")
+
+
+def read_key(endpoint: Endpoint, spec: TeacherSpec) -> str:
+    """Return the key from the environment, empty where the default variable is not set: local servers need none.
+
+    Raises:
+        ConfigError: the suite names a variable that is not set, or the value cannot stand in a header.
+    """
+    name = endpoint.api_key_env
+    key = os.environ.get(name, "").strip()
+    if not key and "api_key_env" in spec.options:
+        raise ConfigError(f"teacher {spec.name} takes its key from the variable {name}, which is not set; export it")
+    if not all("!" <= character <= "~" for character in key):
+        raise ConfigError(f"the variable {name} holds characters that no key has (spaces, control or non-ASCII)")
+    return key
+
+
+def request_body(endpoint: Endpoint, request: Request, seed: int) -> bytes:
+    """Return the JSON body; its seed has 31 bits, derived from ``seed``, the request's messages and its sample."""
+    axes = {"messages": digest(request.messages), "sample": request.sample}
+    body: dict[str, Any] = {
+        "model": endpoint.model,
+        "messages": [{"role": role, "content": text} for role, text in request.messages],
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        endpoint.max_tokens_field: request.max_tokens,
+        "seed": seed_for(seed, "chat", axes) >> 32,
+    }
+    body = {name: value for name, value in body.items() if name not in endpoint.omit}
+    return json.dumps({**body, **endpoint.extra_body}).encode("ascii")
+
+
+def read_answer(content: bytes, request: Request) -> Reply:
+    """Read a body with status 200. A message without content (refused, or all spent on reasoning) is empty text.
+
+    Raises:
+        BadAnswer: not JSON in UTF-8, or not of the chat completion schema, or without a choice.
+    """
+    try:
+        body = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise BadAnswer("it answered with something that is not JSON") from None
+    used = _reported(body)
+    try:
+        choice = body["choices"][0]
+        text = choice["message"].get("content")
+        if not (text is None or isinstance(text, str)):
+            raise TypeError
+    except (AttributeError, KeyError, IndexError, TypeError):
+        raise BadAnswer("its answer holds no choice with a message", sum(used or ())) from None
+    # A model cut inside an emoji leaves half a surrogate pair, which no file could hold.
+    text = (text or "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    prompt_tokens, completion_tokens = used or _estimated(request, text)
+    return Reply(
+        text=text,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        finish_reason=str(choice.get("finish_reason") or "stop"),
+        usage_estimated=used is None,
+    )
+
+
+def _reported(body: Any) -> tuple[int, int] | None:
+    usage = body.get("usage") if isinstance(body, dict) else None
+    if not isinstance(usage, dict):
+        return None
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    prompt, completion = counts
+    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
+        return prompt, completion
+    return None
+
+
+def _estimated(request: Request, text: str) -> tuple[int, int]:
+    """Return a quarter of the UTF-8 bytes, rounded up, and four tokens a message; no answer above its limit."""
+    sent = sum(_quarter(content) + MESSAGE_TOKENS for _, content in request.messages)
+    return sent, min(_quarter(text), request.max_tokens)
+
+
+def _quarter(text: str) -> int:
+    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)

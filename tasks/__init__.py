@@ -1,0 +1,1 @@
+"""Evaluation tasks, one file a task; files whose names begin with an underscore are their parts."""

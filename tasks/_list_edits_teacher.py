@@ -1,0 +1,194 @@
+"""The scripted teacher of list_edits: offline, deterministic, and open about every number.
+
+It reads a request's intent and material and never its messages, which only count as tokens. A reply depends
+on the seed and on that one request, whatever else is asked and in whatever order. What the numbers are and
+where they come from: ``_list_edits_profiles``.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from qdcbench.api import Example, PluginError, Reply, Request, TeacherError
+
+from ._list_edits_grammar import parse, problem
+from ._list_edits_people import OCCUPATIONS, UNSOUND, Topic, context_of, describe_person, topic_children, understood
+from ._list_edits_profiles import Profile
+from ._list_edits_solver import rate, solve, verdict
+from ._list_edits_writer import OPERATORS, Brief, rewrite, taste_of, write
+
+__all__ = ["ScriptedTeacher", "count_tokens"]
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def count_tokens(text: str) -> int:
+    """Return the number of words and punctuation marks, this teacher's unit of cost."""
+    return len(_TOKEN.findall(text))
+
+
+def _plain(value: Any) -> Any:
+    """JSON types for what a material may hold."""
+    if isinstance(value, Example):
+        return [value.prompt, value.completion]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _stream(*parts: Any) -> Random:
+    """A generator that depends on the parts and nothing else."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Prompts out of a list of texts or of examples."""
+    return tuple(item.prompt if isinstance(item, Example) else str(item) for item in value or ())
+
+
+def _numbered(items: Sequence[str]) -> str:
+    return "\n".join(f"{place}. {item}" for place, item in enumerate(items, 1))
+
+
+class ScriptedTeacher:
+    """Answers every intent but ``chat`` as the profile's numbers say."""
+
+    simulated = True
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._verbs: dict[str, Callable[[Request, Mapping[str, Any], int, Random], str]] = {
+            "propose": self._propose,
+            "evolve": self._evolve,
+            "answer": self._answer,
+            "judge": self._judge,
+            "persona": self._persona,
+            "expand": self._expand,
+            "classify": self._classify,
+        }
+
+    def complete(self, requests: Sequence[Request], seed: int) -> list[Reply]:
+        """Answer all requests.
+
+        Raises:
+            TeacherError: an intent that a script cannot follow.
+            PluginError: a request lacks material that its intent needs.
+        """
+        return [self._reply(request, seed) for request in requests]
+
+    def _reply(self, request: Request, seed: int) -> Reply:
+        if request.intent not in self._verbs:
+            raise TeacherError(
+                f"the scripted teacher cannot follow a request of intent {request.intent!r} "
+                f"(it knows {', '.join(self._verbs)}); run this method with a chat teacher"
+            )
+        material = {key: _plain(value) for key, value in request.material.items()}
+        rng = _stream(self.profile.name, seed, request.intent, material, request.sample, request.temperature)
+        try:
+            text = self._verbs[request.intent](request, request.material, seed, rng)
+        except KeyError as error:
+            raise PluginError(
+                f"a request of intent {request.intent!r} lacks the material {error.args[0]!r}; pass it by that name"
+            ) from None
+        spans = [match.end() for match in _TOKEN.finditer(text)]
+        cut = len(spans) > request.max_tokens
+        return Reply(
+            text=text[: spans[request.max_tokens - 1]] if cut else text,
+            prompt_tokens=sum(count_tokens(words) for _, words in request.messages),
+            completion_tokens=min(len(spans), request.max_tokens),
+            finish_reason="length" if cut else "stop",
+        )
+
+    def _topic(self, rng: Random, labels: Sequence[str]) -> Topic | None:
+        """What several topics ask for together; each is forgotten now and then."""
+        known = [understood(label) for label in labels if rng.random() < self.profile.obedience]
+        topics = [topic for topic in known if topic is not None]
+        if not topics:
+            return None
+        chain = next((topic.operations for topic in topics if topic.operations), ())
+        depth = next((topic.depth for topic in topics if topic.depth), None)
+        return Topic(
+            operations=chain,
+            context=next((topic.context for topic in topics if topic.context is not None), None),
+            depth=max(depth, len(chain)) if depth else None,
+            length=next((topic.length for topic in topics if topic.length), None),
+        )
+
+    def _propose(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        count = max(1, int(material.get("count", 1)))
+        if count > 1 and rng.random() < self.profile.short_reply:
+            count -= 1
+        exemplars = _texts(material.get("exemplars"))
+        items: list[str] = []
+        used: set[int] = set()
+        for _ in range(count):
+            topic = self._topic(rng, _texts(material.get("topics")))
+            brief = Brief(exemplars, str(material.get("persona") or ""), topic, frozenset(used))
+            text = write(rng, self.profile, request.temperature, brief)
+            items.append(text)
+            program = parse(text)
+            if program is not None:
+                used.add(program.context)
+        return _numbered(items)
+
+    def _evolve(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        operator = str(material["operator"])
+        if operator not in OPERATORS:
+            raise PluginError(f"there is no operator {operator!r} for evolve; known: {', '.join(OPERATORS)}")
+        return rewrite(rng, self.profile, request.temperature, str(material["prompt"]), operator)
+
+    def _answer(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        return solve(rng, self.profile, request.temperature, str(material["prompt"]))
+
+    def _judge(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        question, prompt, completion = str(material["question"]), str(material["prompt"]), str(material["completion"])
+        if question == "rating":
+            return f"Rating: {rate(rng, self.profile, prompt, completion)}"
+        if question not in {"correct", "incorrect"}:
+            raise PluginError(f"there is no question {question!r} for judge; known: rating, correct, incorrect")
+        hidden = _stream(self.profile.name, seed, "verdict", prompt, completion)
+        taken = verdict(hidden, rng, self.profile, (prompt, completion))
+        return "Yes." if taken == (question == "correct") else "No."
+
+    def _classify(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        question = str(material["question"])
+        if question == "equal":
+            first, second = parse(str(material["prompt"])), parse(str(material["other"]))
+            truth = first is not None and second is not None and problem(first) == problem(second)
+        elif question == "sound":
+            truth = understood(str(material["topic"])) is not None
+        else:
+            raise PluginError(f"there is no question {question!r} for classify; known: equal, sound")
+        return "Yes." if truth == (rng.random() < self.profile.sees_equal) else "No."
+
+    def _persona(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        taste = taste_of(self.profile, round(request.temperature, 3))
+        source = parse(str(material["text"])) if "text" in material else None
+        near = source.context if source else context_of(str(material.get("persona") or ""))
+        people = []
+        for _ in range(max(1, int(material.get("count", 1)))):
+            context = near
+            if near is None or ("persona" in material and rng.random() >= self.profile.persona_stays):
+                context = rng.choices(range(len(OCCUPATIONS)), cum_weights=taste.contexts)[0]
+            people.append(describe_person(rng, context if context is not None else 0))
+        return _numbered(people)
+
+    def _expand(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
+        children = list(topic_children(tuple(str(label) for label in material["path"])))
+        # A child is left out more often the less usual it is: favourites come first, as in `write`.
+        favourites = Random(f"list_edits: topics of {self.profile.name}, version 1")
+        favourites.shuffle(children)
+        named = []
+        mean = self.profile.completeness
+        tilt = self.profile.completeness_tilt * min(mean, 1 - mean)
+        for place, child in enumerate(children):
+            if rng.random() < mean + tilt * (1 - (2 * place + 1) / len(children)):
+                named.append(child if rng.random() < self.profile.soundness else rng.choice(UNSOUND))
+        rng.shuffle(named)
+        return _numbered(named) if named else "I cannot think of any."
