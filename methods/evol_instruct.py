@@ -47,7 +47,7 @@ def _rewritten(ctx: GenerationContext, pool: list[Example], params: Params) -> l
         materials = [
             {"description": ctx.description, "operator": operator, "prompt": pool[place].prompt} for place in places
         ]
-        replies = ctx.teacher.ask_many("evolve", materials, prompt=operator, temperature=params.temperature)
+        replies = ctx.teacher.ask_many("evolve", materials, template=operator, temperature=params.temperature)
         texts.update(zip(places, replies, strict=True))
     return [(item, chosen[place], first_item(texts[place])) for place, item in enumerate(pool)]
 
@@ -55,7 +55,7 @@ def _rewritten(ctx: GenerationContext, pool: list[Example], params: Params) -> l
 def _no_gain(ctx: GenerationContext, trials: list[Trial]) -> list[bool]:
     """Ask for each rewriting whether it is the same task again."""
     materials = [{"question": "equal", "prompt": item.prompt, "other": text} for item, _, text in trials]
-    return [says_yes(text) for text in ctx.judge.ask_many("classify", materials, prompt="equal", temperature=0.0)]
+    return [says_yes(text) for text in ctx.judge.ask_many("classify", materials, template="equal", temperature=0.0)]
 
 
 def _no_answer(completion: str) -> str:
@@ -79,14 +79,10 @@ def _reasons(ctx: GenerationContext, trials: list[Trial], completions: list[str]
 
 
 @method(
-    name="evol_instruct",
-    version=1,
+    name="evol_instruct", version=1, reference="arXiv:2304.12244", params=Params, fidelity=FIDELITY,
     summary="Rewrite prompts in rounds to be deeper or different, and drop what failed.",
-    reference="arXiv:2304.12244",
-    params=Params,
-    fidelity=FIDELITY,
     intents=("evolve", "classify", "answer"),
-)
+)  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield rewritten prompts; a batch of lineages goes through all rounds, so that any number of rows mixes them."""
     idle = 0

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
@@ -34,86 +35,68 @@ class Params:
     temperature: float = 0.7
 
 
-@dataclass(frozen=True)
-class Person:
-    """A persona and the id of the seed example it goes back to."""
-
-    text: str
-    seed: str
-
-    @property
-    def words(self) -> frozenset[str]:
-        """The set of words."""
-        return frozenset(re.findall(r"[a-z]+", self.text.lower()))
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", text.lower()))
 
 
-def _distinct(people: list[Person], limit: float) -> list[Person]:
-    """Keep each person whose words overlap with no kept one beyond the limit."""
-    kept: list[Person] = []
-    for person in people:
-        if all(len(person.words & old.words) <= limit * len(person.words | old.words) for old in kept):
-            kept.append(person)
-    return kept
+def _join(people: dict[str, str], text: str, seed: str, params: Params) -> None:
+    """Add a persona, with the seed example it goes back to, unless there are enough or it is like one of them."""
+    words = _words(text)
+    if words and len(people) < params.n_personas:
+        if all(len(words & _words(old)) <= params.overlap * len(words | _words(old)) for old in people):
+            people[text] = seed
 
 
-def _people(ctx: GenerationContext, params: Params) -> list[Person]:
+def _people(ctx: GenerationContext, params: Params) -> dict[str, str]:
     """People found in the seed examples, then people near to people, until there are enough."""
+    people: dict[str, str] = {}
     seeds = ctx.rng.sample(ctx.seed_examples, min(params.n_personas, len(ctx.seed_examples)))
-    asked = [{"text": seed.prompt, "count": 1} for seed in seeds]
-    texts = ctx.teacher.ask_many("persona", asked, prompt="text_to_persona", temperature=params.temperature)
-    people = [Person(first_item(text), seed.id) for seed, text in zip(seeds, texts, strict=True)]
-    people = _distinct(people, params.overlap)
+    asked: list[dict[str, object]] = [{"text": seed.prompt, "count": 1} for seed in seeds]
+    texts = ctx.teacher.ask_many("persona", asked, template="text_to_persona", temperature=params.temperature)
+    for seed, text in zip(seeds, texts, strict=True):
+        _join(people, first_item(text), seed.id, params)
     for _ in range(ROUNDS):
-        near = ctx.rng.sample(people, min(len(people), params.n_personas - len(people)))
-        asked = [{"persona": person.text, "count": 3} for person in near]
-        texts = ctx.teacher.ask_many("persona", asked, prompt="persona_to_persona", temperature=params.temperature)
+        near = ctx.rng.sample(list(people), min(len(people), params.n_personas - len(people)))
+        asked = [{"persona": person, "count": 3} for person in near]
+        texts = ctx.teacher.ask_many("persona", asked, template="persona_to_persona", temperature=params.temperature)
         for person, text in zip(near, texts, strict=True):
-            people += [Person(item, person.seed) for item in numbered(text)]
-        people = _distinct(people, params.overlap)[: params.n_personas]
+            for item in numbered(text):
+                _join(people, item, people[person], params)
     return people
 
 
-def _materials(
-    ctx: GenerationContext, people: list[Person], group: list[Person], params: Params
-) -> list[dict[str, object]]:
-    first: dict[str, str] = {}
-    for person in people:
-        first.setdefault(person.seed, person.text)
-    materials: list[dict[str, object]] = []
-    for person in group:
-        material: dict[str, object] = {"description": ctx.description, "persona": person.text, "count": 1}
-        if params.mode != "zero_shot":
-            known = [seed for seed in ctx.seed_examples if params.mode == "few_shot" or seed.id in first]
-            shots = ctx.rng.sample(known, min(params.shots, len(known)))
-            material["exemplars"] = [shot.prompt for shot in shots]
-            if params.mode == "persona_few_shot":
-                material["people"] = [first[shot.id] for shot in shots]
-        materials.append(material)
-    return materials
+def _material(ctx: GenerationContext, person: str, found: dict[str, str], params: Params) -> dict[str, object]:
+    """What is asked of one persona; ``found`` holds the first persona of each seed example."""
+    material: dict[str, object] = {"description": ctx.description, "persona": person, "count": 1}
+    if params.mode != "zero_shot":
+        known = [seed for seed in ctx.seed_examples if params.mode == "few_shot" or seed.id in found]
+        shots = ctx.rng.sample(known, min(params.shots, len(known)))
+        material["exemplars"] = [shot.prompt for shot in shots]
+        if params.mode == "persona_few_shot":
+            material["people"] = [found[shot.id] for shot in shots]
+    return material
 
 
 @method(
-    name="persona",
-    version=1,
+    name="persona", version=1, reference="arXiv:2406.20094", params=Params, fidelity=FIDELITY,
     summary="Make many personas and ask what each of them would want done.",
-    reference="arXiv:2406.20094",
-    params=Params,
-    fidelity=FIDELITY,
     intents=("persona", "propose", "answer"),
-)
+)  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield one answered prompt a persona, pass after pass."""
     people = _people(ctx, params)
+    found = {seed: text for text, seed in reversed(people.items())}
     idle = 0
     while people and idle < PATIENCE:
-        turns = iter(ctx.rng.sample(people, len(people)))
+        turns = iter(ctx.rng.sample(list(people), len(people)))
         while group := list(islice(turns, BATCH)):
             idle += 1
-            materials = _materials(ctx, people, group, params)
-            texts = ctx.teacher.ask_many("propose", materials, prompt=params.mode, temperature=params.temperature)
+            materials = [_material(ctx, person, found, params) for person in group]
+            texts = ctx.teacher.ask_many("propose", materials, template=params.mode, temperature=params.temperature)
             prompts = [first_item(text) for text in texts]
             for person, prompt, completion in zip(group, prompts, answers(ctx, prompts), strict=True):
-                parents, lineage = (person.seed,), {"persona": person.text}
+                parents, lineage = (people[person],), {"persona": person}
                 if reason := unanswered(prompt, completion):
                     ctx.reject(prompt, reason, completion=completion, parents=parents, lineage=lineage)
                     continue

@@ -71,14 +71,10 @@ def _candidates(ctx: GenerationContext, pool: list[Example], params: Params) -> 
 
 
 @method(
-    name="self_instruct",
-    version=1,
+    name="self_instruct", version=1, reference="arXiv:2212.10560", params=Params, fidelity=FIDELITY,
     summary="Show a few prompts of a growing pool, ask for more, keep those that are new by ROUGE-L.",
-    reference="arXiv:2212.10560",
-    params=Params,
-    fidelity=FIDELITY,
     intents=("propose", "answer"),
-)
+)  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield answered new prompts until nothing new is found any more."""
     pool: list[Example] = []
@@ -89,8 +85,10 @@ def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     while idle < PATIENCE:
         idle += 1
         kept = []
-        for prompt, parents in _candidates(ctx, pool, params):
-            reason = _unfit(prompt) or ("ROUGE-L" if novelty.similar_to(prompt) > params.threshold else "")
+        candidates = list(_candidates(ctx, pool, params))
+        novelty.expect(prompt for prompt, _ in candidates)
+        for prompt, parents in candidates:
+            reason = _unfit(prompt) or ("" if novelty.is_new(prompt) else "ROUGE-L")
             if reason:
                 ctx.reject(prompt, reason, parents=parents)
                 continue

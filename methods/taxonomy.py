@@ -47,64 +47,49 @@ def _children(ctx: GenerationContext, paths: list[Path], params: Params) -> list
     if not params.critic_of_topics or not found:
         return list(found)
     checks = [{"question": "sound", "topic": path[-1], "description": ctx.description} for path in found]
-    verdicts = ctx.judge.ask_many("classify", checks, prompt="sound", temperature=0.0)
+    verdicts = ctx.judge.ask_many("classify", checks, template="sound", temperature=0.0)
     return [path for path, text in zip(found, verdicts, strict=True) if says_yes(text)]
 
 
 def _leaves(ctx: GenerationContext, params: Params) -> list[list[Path]]:
     """The leaves of the taxonomy, grouped by factor."""
-    level: list[Path] = [()]
-    leaves: dict[Path, None] = {}
+    levels: list[list[Path]] = [[()]]
     for _ in range(params.depth + 1 if params.global_topics else 0):
-        level = _children(ctx, level, params)
-        for path in level:
-            leaves.pop(path[:-1], None)
-            leaves[path] = None
-    factors = dict.fromkeys(path[0] for path in leaves)
-    return [[path for path in leaves if path[0] == factor] for factor in factors]
+        levels.append(_children(ctx, levels[-1], params))
+    inner = {path[:-1] for level in levels for path in level}
+    leaves = [path for level in levels for path in level if path and path not in inner]
+    return [[path for path in leaves if path[0] == factor] for factor in dict.fromkeys(path[0] for path in leaves)]
 
 
-def _written(ctx: GenerationContext, topics: list[list[str]], params: Params) -> list[str]:
-    """One prompt for each set of topics: several scenarios, one of them taken."""
+def _written(ctx: GenerationContext, topics: list[list[str]], params: Params) -> list[list[str]]:
+    """For each set of topics a prompt, one of several scenarios, and how it was made; a share is made harder."""
     count = params.scenarios if params.local_scenarios else 1
-    materials = [{"description": ctx.description, "topics": labels, "count": count} for labels in topics]
-    texts = ctx.teacher.ask_many("propose", materials, temperature=params.temperature)
-    return [ctx.rng.choice(numbered(text) or [first_item(text)]) for text in texts]
+    asked: list[dict[str, object]] = [{"description": ctx.description, "topics": t, "count": count} for t in topics]
+    texts = ctx.teacher.ask_many("propose", asked, temperature=params.temperature)
+    made = [[ctx.rng.choice(numbered(text) or [first_item(text)]), "propose"] for text in texts]
+    chosen = [item for item in made if ctx.rng.random() < params.complexify]
+    asked = [{"description": ctx.description, "operator": "deepen", "prompt": prompt} for prompt, _ in chosen]
+    texts = ctx.teacher.ask_many("evolve", asked, temperature=params.temperature)
+    for item, text in zip(chosen, texts, strict=True):
+        item[:] = first_item(text), "complexify"
+    return made
 
 
-def _complexified(ctx: GenerationContext, prompts: list[str], params: Params) -> list[bool]:
-    """Rewrite a share of the prompts in place; say which."""
-    marks = [ctx.rng.random() < params.complexify for _ in prompts]
-    places = [place for place, mark in enumerate(marks) if mark]
-    materials = [{"description": ctx.description, "operator": "deepen", "prompt": prompts[place]} for place in places]
-    texts = ctx.teacher.ask_many("evolve", materials, temperature=params.temperature)
-    for place, text in zip(places, texts, strict=True):
-        prompts[place] = first_item(text)
-    return marks
-
-
-def _doubted(ctx: GenerationContext, rows: list[tuple[str, str]]) -> list[bool]:
+def _doubted(ctx: GenerationContext, made: list[list[str]], completions: list[str]) -> list[bool]:
     """Ask of every row whether it is correct and, apart, whether it is incorrect; only yes and no together clear it."""
     verdicts = []
     for question in ("correct", "incorrect"):
-        materials = [
-            {"question": question, "prompt": p, "completion": c, "description": ctx.description} for p, c in rows
-        ]
-        verdicts.append(
-            [says_yes(text) for text in ctx.judge.ask_many("judge", materials, prompt=question, temperature=0.0)]
-        )
-    return [not good or bad for good, bad in zip(*verdicts, strict=True)]
+        shared = {"description": ctx.description, "question": question}
+        asked = [shared | {"prompt": p, "completion": c} for (p, _), c in zip(made, completions, strict=True)]
+        verdicts.append(ctx.judge.ask_many("judge", asked, template=question, temperature=0.0))
+    return [not says_yes(good) or says_yes(bad) for good, bad in zip(*verdicts, strict=True)]
 
 
 @method(
-    name="taxonomy",
-    version=1,
+    name="taxonomy", version=1, reference="arXiv:2603.29791", params=Params, fidelity=FIDELITY,
     summary="Expand a taxonomy of topics, draw from its leaves, write, complicate a share, keep what two critics pass.",
-    reference="arXiv:2603.29791",
-    params=Params,
-    fidelity=FIDELITY,
     intents=("expand", "classify", "propose", "evolve", "answer", "judge"),
-)
+)  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield rows whose topics are drawn uniformly from the leaves of each factor."""
     factors = _leaves(ctx, params)
@@ -112,12 +97,11 @@ def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     while idle < PATIENCE:
         idle += 1
         topics = [[ctx.rng.choice(paths)[-1] for paths in factors] for _ in range(BATCH)]
-        prompts = _written(ctx, topics, params)
-        marks = _complexified(ctx, prompts, params)
-        rows = list(zip(prompts, answers(ctx, prompts), strict=True))
-        doubts = _doubted(ctx, rows) if params.critic else [False] * len(rows)
-        for (prompt, completion), labels, mark, doubt in zip(rows, topics, marks, doubts, strict=True):
-            lineage = {"topic": " | ".join(labels), "operator": "complexify" if mark else "propose"}
+        made = _written(ctx, topics, params)
+        completions = answers(ctx, [prompt for prompt, _ in made])
+        doubts = _doubted(ctx, made, completions) if params.critic else [False] * len(made)
+        for (prompt, operator), completion, labels, doubt in zip(made, completions, topics, doubts, strict=True):
+            lineage = {"topic": " | ".join(labels), "operator": operator}
             if reason := unanswered(prompt, completion) or ("double critic" if doubt else ""):
                 ctx.reject(prompt, reason, completion=completion, lineage=lineage)
                 continue

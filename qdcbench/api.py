@@ -6,8 +6,8 @@ imports nothing else of QDCBench, and importing this module loads neither torch 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from random import Random
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from qdcbench.errors import BudgetExhausted, DataError, PluginError, TeacherError
@@ -98,11 +98,11 @@ class Asker(Protocol):
     """One role of a teacher (writer, answerer, judge) as a method sees it: metered, seeded, capped."""
 
     def ask(
-        self, intent: str, *, prompt: str = "", temperature: float = 1.0, max_tokens: int = 512, **material: Any
+        self, intent: str, *, template: str = "", temperature: float = 1.0, max_tokens: int = 512, **material: Any
     ) -> str:
         """Ask one question and return the text.
 
-        ``prompt`` names the section of the method's prompt file that renders ``material`` (default: the
+        ``template`` names the section of the method's prompt file that renders ``material`` (default: the
         intent's name). Raises BudgetExhausted, which a method need not catch.
         """
         ...
@@ -112,7 +112,7 @@ class Asker(Protocol):
         intent: str,
         materials: Sequence[Mapping[str, Any]],
         *,
-        prompt: str = "",
+        template: str = "",
         temperature: float = 1.0,
         max_tokens: int = 512,
     ) -> list[str]:

@@ -6,9 +6,10 @@ from qdcbench.records import Budget
 __all__ = ["BUDGETS", "budget_named"]
 
 _ALL = (
-    Budget(name="tiny", examples=40, teacher_tokens=60_000, teacher_calls=2_000),
-    Budget(name="rows-1k", examples=1_000, teacher_tokens=2_000_000, teacher_calls=None),
-    Budget(name="rows-4k", examples=4_000, teacher_tokens=8_000_000, teacher_calls=None),
+    Budget(name="tiny", examples=40, teacher_tokens=250_000, teacher_calls=2_000),
+    Budget(name="rows-1k", examples=1_000, teacher_tokens=4_000_000, teacher_calls=None),
+    Budget(name="rows-2k", examples=2_000, teacher_tokens=8_000_000, teacher_calls=None),
+    Budget(name="rows-4k", examples=4_000, teacher_tokens=16_000_000, teacher_calls=None),
     Budget(name="tokens-500k", examples=20_000, teacher_tokens=500_000, teacher_calls=None),
 )
 

@@ -19,7 +19,8 @@ def round_float(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
     """Round to a number of significant digits; minus zero becomes zero."""
     if value == 0 or not math.isfinite(value):
         return 0.0 if value == 0 else value
-    return float(f"{value:.{digits}g}")
+    rounded = float(f"{value:.{digits}g}")
+    return rounded if math.isfinite(rounded) else value  # the largest floats would round up to infinity
 
 
 def plain(value: Any, where: str = "value") -> Any:

@@ -17,7 +17,7 @@ from qdcbench.errors import RecordError, did_you_mean
 from qdcbench.measures.table import METRICS
 from qdcbench.migrate import to_current
 from qdcbench.plan import Plan
-from qdcbench.records import Analysis, PromisedArm, RunRecord, RunSpec, SuiteFacts, from_json
+from qdcbench.records import Analysis, PromisedCell, RunRecord, RunSpec, SuiteFacts, from_json, group_of
 from qdcbench.store import write_atomic
 from qdcbench.suite import Suite
 
@@ -52,7 +52,7 @@ def path_for(folder: Path, spec: RunSpec) -> Path:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write the promise."""
-    write_atomic(folder / "suite.json", pretty_json({"suite": plan.suite, "cells": plan.cells}))
+    write_atomic(folder / "suite.json", pretty_json({"suite": plan.suite, "held_out": plan.held_out, "cells": plan.cells}))
 
 
 def write_record(folder: Path, record: RunRecord) -> Path:
@@ -80,23 +80,29 @@ def _read_record(path: Path) -> RunRecord:
 
 def facts_of(plan: Plan, edition: str) -> SuiteFacts:
     """Return what the analysis needs to know of the promise."""
-    promised: dict[tuple[str, str], PromisedArm] = {}
+    promised: dict[tuple[str, str], PromisedCell] = {}
     for cell in plan.cells:
-        group = cell.setting.rpartition("|")[0]
+        group = group_of(cell)
         before = promised.get((group, cell.arm))
-        promised[group, cell.arm] = PromisedArm(
-            group=group, arm=cell.arm, method=cell.method, role=cell.role, n=1 + (before.n if before else 0)
+        promised[group, cell.arm] = PromisedCell(
+            group=group, arm=cell.arm, method=cell.method, role=cell.role,
+            simulated=cell.teacher.simulated, n=1 + (before.n if before else 0)
         )
     primary = plan.suite.primary
-    diversity = [row.metric for row in METRICS.values() if row.metric.axis == "diversity"]
+    metrics = [row.metric for row in METRICS.values()]
+    diversity = [metric for metric in metrics if metric.axis == "diversity"]
+    task = plan.cells[0].task if plan.cells else plan.suite.task
     return SuiteFacts(
         edition=edition,
         primary={axis: getattr(primary, axis) for axis in ("quality", "diversity", "complexity", "score")},
         smallest_effect=primary.smallest_effect,
         promised=tuple(promised.values()),
+        id_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "id")},
+        ood_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "ood")},
         copy_measures=tuple(metric.name for metric in diversity if metric.sees_copies),
         instruction_measures=tuple(m.name for m in diversity if not m.name.endswith(":completion")),
         root_seed=plan.suite.root_seed,
+        lower_is_better=("answer_nll", *(metric.name for metric in metrics if not metric.higher_is_better)),
     )
 
 
@@ -110,11 +116,11 @@ def load_edition(folder: Path) -> Edition:
         near = did_you_mean(folder.name, [p.name for p in folder.parent.glob("*") if p.is_dir()])
         raise RecordError(f"there is no edition folder {folder}; {near}")
     promise = _read_json(folder / "suite.json")
-    if not isinstance(promise, dict) or not {"suite", "cells"} <= set(promise):
-        raise RecordError(f"{folder / 'suite.json'} must hold 'suite' and 'cells'; write it again with qdcbench run")
+    if not isinstance(promise, dict) or not {"suite", "held_out", "cells"} <= set(promise):
+        raise RecordError(f"{folder / 'suite.json'} is not a promise of ours; write it again with qdcbench run")
     suite = from_json(Suite, promise["suite"], str(folder / "suite.json"))
     cells = tuple(from_json(RunSpec, cell, str(folder / "suite.json")) for cell in promise["cells"])
-    plan = Plan(suite=suite, cells=cells)
+    plan = Plan(suite=suite, held_out=dict(promise["held_out"]), cells=cells)
     records = tuple(_read_record(path) for path in sorted((folder / "runs").rglob("*.json")))
     _refuse_strangers(folder, plan, records)
     return Edition(folder=folder, plan=plan, records=records, facts=facts_of(plan, folder.name))

@@ -53,6 +53,11 @@ def _number(text: str) -> str | None:
     return f"{float(found[-1].replace(',', '')):g}" if found else None
 
 
+def _held_out(distance: Literal["id", "ood"], name: str, path: Path) -> HeldOut:
+    items = read_examples(str(path), limit=HELD_OUT_LIMIT).examples
+    return HeldOut(name=name, distance=distance, summary=path.name, items=items)
+
+
 class FileTask:
     """Fulfils ``qdcbench.api.Task`` from files. It verifies only prompts whose gold answer it has."""
 
@@ -66,11 +71,9 @@ class FileTask:
         self.sha256 = sha256
         self._facts = facts
         self._seed = read_examples(str(folder / facts.seed)).examples
-        self._held_out = tuple(
-            HeldOut(name=name, distance=distance, summary=path,
-                    items=read_examples(str(folder / path), limit=HELD_OUT_LIMIT).examples)
-            for distance, sets in (("id", facts.id), ("ood", facts.ood)) for name, path in sets.items()
-        )  # fmt: skip
+        near = tuple(_held_out("id", name, folder / path) for name, path in facts.id.items())
+        far = tuple(_held_out("ood", name, folder / path) for name, path in facts.ood.items())
+        self._held_out = near + far
         self._gold = {row.prompt: row.completion for row in self._seed if row.completion}
 
     def _same(self, answer: str, gold: str) -> bool:

@@ -1,13 +1,13 @@
 """How near a text comes to any of a growing pool, by ROUGE-L over words."""
 
 import re
+from collections.abc import Iterable, Sequence
 
 from qdcbench.errors import ConfigError
 
 __all__ = ["NoveltyFilter"]
 
 _WORD = re.compile(r"[a-z0-9]+")
-_FIRST = 0x100
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -30,39 +30,52 @@ class NoveltyFilter:
         self.threshold = threshold
         self._codes: dict[str, str] = {}
         self._pool: list[str] = []
-        self._exact: set[str] = set()
+        self._known: dict[str, tuple[float, int]] = {}
 
     def __len__(self) -> int:
         return len(self._pool)
 
-    def _packed(self, text: str) -> str:
-        """One character a word; the same word always has the same character."""
-        codes = self._codes
-        for word in (words := _WORD.findall(text.lower())):
-            if word not in codes:
-                code = _FIRST + len(codes)
-                codes[word] = chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
-        return "".join(codes[word] for word in words)
+    def expect(self, texts: Iterable[str]) -> None:
+        """Compare several texts with the pool at once, which is faster; `similar_to` then gives the same values."""
+        packed = list(dict.fromkeys(self._packed(text) for text in texts))
+        values = self._highest(packed, self._pool)
+        self._known = {text: (value, len(self._pool)) for text, value in zip(packed, values, strict=True)}
 
     def similar_to(self, text: str) -> float:
-        """Return the highest F1 against the pool where it reaches the threshold, else 0; an empty text is like none."""
-        # Imported here so that a plugin that never filters does not load it.
-        from rapidfuzz import process
-        from rapidfuzz.distance import Indel
-
+        """Return the highest F1 against the pool, 0 for an empty pool or a text without words."""
         packed = self._packed(text)
-        if not packed:
-            return 0.0
-        if packed in self._exact:
-            return 1.0
-        found = process.extractOne(
-            packed, self._pool, scorer=Indel.normalized_similarity, processor=None, score_cutoff=self.threshold
-        )
-        return 0.0 if found is None else float(found[1])
+        value, start = self._known.get(packed, (0.0, 0))
+        return max(value, self._highest([packed], self._pool[start:])[0])
+
+    def is_new(self, text: str) -> bool:
+        """Whether no text of the pool is more similar than the threshold."""
+        return self.similar_to(text) <= self.threshold
 
     def add(self, text: str) -> None:
         """Put a text into the pool."""
         packed = self._packed(text)
-        if packed and packed not in self._exact:
-            self._exact.add(packed)
+        if packed:
             self._pool.append(packed)
+
+    def _packed(self, text: str) -> str:
+        """One character a word; the same word always has the same character, early words those below 256."""
+        codes = self._codes
+        words = _WORD.findall(text.lower())
+        for word in words:
+            if word not in codes:
+                code = len(codes) + 1
+                codes[word] = chr(code if code < _SURROGATES.start else code + len(_SURROGATES))
+        return "".join(codes[word] for word in words)
+
+    @staticmethod
+    def _highest(packed: Sequence[str], pool: Sequence[str]) -> list[float]:
+        """For each text the highest similarity to any of the pool."""
+        if not pool or not packed:
+            return [0.0] * len(packed)
+        # Imported here so that a plugin that never filters does not load it.
+        import numpy as np
+        from rapidfuzz.distance import Indel
+        from rapidfuzz.process import cdist
+
+        table = cdist(packed, pool, scorer=Indel.normalized_similarity, dtype=np.float64, workers=1)
+        return [float(value) if text else 0.0 for text, value in zip(packed, table.max(axis=1), strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from qdcbench.budgets import budget_named
 from qdcbench.canon import digest
-from qdcbench.errors import ConfigError, QdcError
+from qdcbench.errors import ConfigError, QdcError, did_you_mean
 from qdcbench.measures.table import METRICS
 from qdcbench.probes.recipe import recipe_named
 from qdcbench.records import RunSpec, SelectionSpec
@@ -24,6 +24,8 @@ class Plan:
     """A suite and its cells, in the order they are started."""
 
     suite: Suite
+    held_out: Mapping[str, str]
+    """Each evaluation set's distance, ``id`` or ``ood``."""
     cells: tuple[RunSpec, ...]
 
 
@@ -33,16 +35,19 @@ class _TaskFacts:
     version: int
     file: str | None
     sha256: str
+    held_out: Mapping[str, str]
 
 
 def _task_facts(suite: Suite, registry: Registry, base: Path) -> _TaskFacts:
     if suite.task_file is None:
         entry = registry.task(suite.task)
-        return _TaskFacts(name=entry.name, version=entry.plugin.version, file=None, sha256=entry.sha256)
+        sets = {part.name: part.distance for part in entry.plugin.held_out()}
+        return _TaskFacts(name=entry.name, version=entry.plugin.version, file=None, sha256=entry.sha256, held_out=sets)
     from qdcbench.file_task import read_task_file
 
     task = read_task_file(base / suite.task_file)
-    return _TaskFacts(name=task.name, version=task.version, file=suite.task_file, sha256=task.sha256)
+    sets = {part.name: part.distance for part in task.held_out()}
+    return _TaskFacts(name=task.name, version=task.version, file=suite.task_file, sha256=task.sha256, held_out=sets)
 
 
 def _data_hash(params: Mapping[str, Any], base: Path) -> str:
@@ -122,10 +127,8 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
     if twice:
         raise ConfigError(f"suite {suite.name!r}: arms {', '.join(twice)} are the same run; remove one")
     order = sorted(range(len(cells)), key=lambda i: (cells[i].repetition, i))
-    return Plan(suite=suite, cells=tuple(cells[i] for i in order))
+    return Plan(suite=suite, held_out=facts.held_out if facts else {}, cells=tuple(cells[i] for i in order))
 
 
 def _unknown_measure(axis: str, name: str) -> None:
-    from qdcbench.errors import did_you_mean
-
     raise ConfigError(f"primary.{axis} names the unknown measure {name!r}, {did_you_mean(name, METRICS)}")

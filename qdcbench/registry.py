@@ -78,17 +78,19 @@ def _digest_files(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def _plugin_in(module: ModuleType, kind: Kind, name: str) -> Any:
+def _is_marked(value: Any, kind: Kind) -> bool:
     if kind == "method":
-        found = [value for value in vars(module).values() if isinstance(value, MethodPlugin)]
-        names = [plugin.name for plugin in found]
-    else:
-        found = [v for v in vars(module).values() if isinstance(v, type) and v.__dict__.get("__qdcbench_task__")]
-        names = [cls.name for cls in found]
+        return isinstance(value, MethodPlugin)
+    return isinstance(value, type) and "__qdcbench_task__" in vars(value)
+
+
+def _plugin_in(module: ModuleType, kind: Kind, name: str) -> Any:
+    found: list[Any] = [value for value in vars(module).values() if _is_marked(value, kind)]
     if len(found) != 1:
         raise PluginError(f"the file holds {len(found)} objects marked @{kind}; exactly one is expected")
-    if names[0].rpartition("/")[2] != name:
-        raise PluginError(f"the {kind} calls itself {names[0]!r} but the file is {name}.py; make them equal")
+    called = found[0].name
+    if called.rpartition("/")[2] != name:
+        raise PluginError(f"the {kind} calls itself {called!r} but the file is {name}.py; make them equal")
     return found[0] if kind == "method" else found[0]()
 
 
@@ -97,7 +99,7 @@ def _load(kind: Kind, name: str, module: ModuleType) -> Entry[Any]:
     path = Path(module.__file__ or "")
     if kind == "method":
         prompts = path.parent / "prompts" / f"{name}.toml"
-        files = [path, prompts] if prompts.is_file() else [path]
+        files = [path, *path.parent.glob("_*.py"), *([prompts] if prompts.is_file() else [])]
         return Entry(name=plugin.name, plugin=plugin, path=path, prompts=prompts if prompts.is_file() else None,
                      sha256=_digest_files(files))  # fmt: skip
     files = [path, *path.parent.glob(f"_{name}*.py")]

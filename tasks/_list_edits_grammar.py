@@ -196,8 +196,7 @@ _STEPS: tuple[Step, ...] = tuple(
     Step(op, number) for op, phrases in PHRASINGS.items() for number in range(len(phrases))
 )
 _CONTEXT_NUMBERS: dict[tuple[str, str], int] = {
-    (" ".join(words(before)), " ".join(words(after))): number
-    for number, (before, after) in enumerate(CONTEXTS)
+    (" ".join(words(before)), " ".join(words(after))): number for number, (before, after) in enumerate(CONTEXTS)
 }
 _BEFORES: tuple[str, ...] = tuple(sorted({before for before, _ in _CONTEXT_NUMBERS}))
 
@@ -261,9 +260,7 @@ def vocabulary() -> tuple[str, ...]:
     return tuple(sorted({word for text in texts for word in words(text)} | set("0123456789")))
 
 
-PAIRS: tuple[Pair, ...] = tuple(
-    (first, second) for first in OPERATIONS for second in OPERATIONS if first != second
-)
+PAIRS: tuple[Pair, ...] = tuple((first, second) for first in OPERATIONS for second in OPERATIONS if first != second)
 """The 132 ordered pairs of different operations."""
 
 
@@ -273,9 +270,7 @@ def _draw_seen_pairs() -> frozenset[Pair]:
     ring = list(OPERATIONS)
     rng.shuffle(ring)
     gaps = rng.sample(range(1, len(ring)), k=len(ring) // 2)
-    return frozenset(
-        (first, ring[(place + gap) % len(ring)]) for place, first in enumerate(ring) for gap in gaps
-    )
+    return frozenset((first, ring[(place + gap) % len(ring)]) for place, first in enumerate(ring) for gap in gaps)
 
 
 SEEN_PAIRS: frozenset[Pair] = _draw_seen_pairs()

@@ -38,6 +38,8 @@ from ._list_edits_words import (
 )
 
 __all__ = [
+    "BASE_LENGTHS",
+    "DEEP_DEPTHS",
     "EVAL_SETS",
     "HELD_OUT_SIZE",
     "LENGTHS",
@@ -54,11 +56,14 @@ EVAL_SETS: tuple[str, ...] = ("id", "ood_pairs", "ood_depth", "ood_surface", "oo
 """The seed distribution, and four ways to leave it."""
 
 HELD_OUT_SIZE = 1000
-LENGTHS: tuple[int, ...] = (3, 4, 5)
-LONG_LENGTHS: tuple[int, ...] = (6, 7)
-SEED_DEPTHS: tuple[int, ...] = (1, 2, 2, 2, 3)
+LENGTHS: tuple[int, ...] = (3, 4)
+LONG_LENGTHS: tuple[int, ...] = (5, 6)
+BASE_LENGTHS: tuple[int, ...] = (3, 4, 5, 6, 7)
+"""Lengths the base model has read: all that a scripted teacher writes."""
+SEED_DEPTHS: tuple[int, ...] = (1, 2, 2, 2)
 """Depths of the seed distribution, each equally likely: mostly two."""
-ORACLE_DEPTHS: tuple[int, ...] = (1, 2, 3, 4)
+DEEP_DEPTHS: tuple[int, ...] = (3,)
+ORACLE_DEPTHS: tuple[int, ...] = (1, 2, 3)
 RESERVED_ONE_IN = 8
 
 _ALL_PHRASINGS = SEEN_PHRASINGS + UNSEEN_PHRASINGS
@@ -110,12 +115,12 @@ def _until(reserved: bool, draw: Callable[[], Program]) -> Program:
 
 
 def draw_seed(rng: Random) -> Program:
-    """One program of the seed distribution: seen pairs, phrasings and contexts, depth one to three."""
+    """One program of the seed distribution: seen pairs, phrasings and contexts, depth one or two."""
     return _until(False, lambda: _draw(rng, depths=SEED_DEPTHS))
 
 
 def draw_oracle(rng: Random) -> Program:
-    """One program uniform over the whole grammar: all pairs, wordings, depths one to four, all lengths."""
+    """One program uniform over the whole grammar: all pairs, wordings, depths one to three, all lengths."""
     return _until(
         False,
         lambda: _draw(
@@ -138,7 +143,7 @@ def draw_single(rng: Random) -> Program:
             depths=(1,),
             phrasings=_ALL_PHRASINGS,
             contexts=_ALL_CONTEXTS,
-            lengths=LENGTHS + LONG_LENGTHS,
+            lengths=BASE_LENGTHS,
         ),
     )
 
@@ -149,10 +154,8 @@ def draw_held_out(name: str, rng: Random) -> Program:
     draws: dict[str, Callable[[], Program]] = {
         "id": lambda: _draw(rng, depths=SEED_DEPTHS),
         "ood_pairs": lambda: _draw(rng, depths=deep, allowed=UNSEEN_PAIRS),
-        "ood_depth": lambda: _draw(rng, depths=(4,)),
-        "ood_surface": lambda: _draw(
-            rng, depths=SEED_DEPTHS, phrasings=UNSEEN_PHRASINGS, contexts=UNSEEN_CONTEXTS
-        ),
+        "ood_depth": lambda: _draw(rng, depths=DEEP_DEPTHS),
+        "ood_surface": lambda: _draw(rng, depths=SEED_DEPTHS, phrasings=UNSEEN_PHRASINGS, contexts=UNSEEN_CONTEXTS),
         "ood_length": lambda: _draw(rng, depths=SEED_DEPTHS, lengths=LONG_LENGTHS),
     }
     if name not in draws:

@@ -1,6 +1,6 @@
 """How the scripted teacher of list_edits answers prompts and judges answers.
 
-Public names: `solve`, `verdict`, `rate`.
+Public names: `right`, `solve`, `verdict`, `rate`.
 """
 
 from random import Random
@@ -66,15 +66,9 @@ def right(prompt: str, completion: str) -> bool:
     return program is not None and " ".join(completion.split()) == answer(program)
 
 
-def verdict(hidden: Random, shown: Random, profile: Profile, texts: tuple[str, str]) -> bool:
-    """Return whether an answer is taken for right.
-
-    ``hidden`` depends on the prompt and completion in ``texts`` only, ``shown`` on the question too: two
-    questions about one answer share a verdict at the profile's consistency.
-    """
-    share = profile.pass_right if right(*texts) else profile.pass_wrong
-    first, second = hidden.random() < share, shown.random() < share
-    return first if shown.random() < profile.consistency else second
+def verdict(rng: Random, profile: Profile, prompt: str, completion: str) -> bool:
+    """Return whether an answer is taken for right."""
+    return rng.random() < (profile.pass_right if right(prompt, completion) else profile.pass_wrong)
 
 
 def _usual(profile: Profile, program: Program | None) -> float:
@@ -83,7 +77,7 @@ def _usual(profile: Profile, program: Program | None) -> float:
 
 def rate(rng: Random, profile: Profile, prompt: str, completion: str) -> int:
     """Return a rating of 1 to 5 that likes right, long and usual rows, with noise."""
-    taken = rng.random() < (profile.pass_right if right(prompt, completion) else profile.pass_wrong)
+    taken = verdict(rng, profile, prompt, completion)
     size = len(words(prompt)) + len(words(completion))
     points = 3.0 + profile.rating_gap * (0.5 if taken else -0.5)
     points += profile.rating_length * (size - _USUAL_WORDS) / 10

@@ -14,7 +14,7 @@ from typing import Any
 
 from qdcbench.api import Example, PluginError, Reply, Request, TeacherError
 
-from ._list_edits_grammar import parse, problem
+from ._list_edits_grammar import Program, parse, problem
 from ._list_edits_people import OCCUPATIONS, UNSOUND, Topic, context_of, describe_person, topic_children, understood
 from ._list_edits_profiles import Profile
 from ._list_edits_solver import rate, solve, verdict
@@ -126,15 +126,20 @@ class ScriptedTeacher:
             count -= 1
         exemplars = _texts(material.get("exemplars"))
         items: list[str] = []
-        used: set[int] = set()
+        programs: list[Program] = []
         for _ in range(count):
             topic = self._topic(rng, _texts(material.get("topics")))
-            brief = Brief(exemplars, str(material.get("persona") or ""), topic, frozenset(used))
-            text = write(rng, self.profile, request.temperature, brief)
-            items.append(text)
-            program = parse(text)
+            brief = Brief(
+                exemplars,
+                str(material.get("persona") or ""),
+                topic,
+                frozenset(step.op for program in programs for step in program.steps),
+                frozenset(program.context for program in programs),
+            )
+            items.append(write(rng, self.profile, request.temperature, brief))
+            program = parse(items[-1]) if len(items) < count else None
             if program is not None:
-                used.add(program.context)
+                programs.append(program)
         return _numbered(items)
 
     def _evolve(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
@@ -152,8 +157,11 @@ class ScriptedTeacher:
             return f"Rating: {rate(rng, self.profile, prompt, completion)}"
         if question not in {"correct", "incorrect"}:
             raise PluginError(f"there is no question {question!r} for judge; known: rating, correct, incorrect")
-        hidden = _stream(self.profile.name, seed, "verdict", prompt, completion)
-        taken = verdict(hidden, rng, self.profile, (prompt, completion))
+        # Both questions about one answer have the same verdict behind them, but for some inconsistency in the second.
+        behind = _stream(self.profile.name, seed, "verdict", prompt, completion, request.sample)
+        if question == "incorrect" and rng.random() >= self.profile.consistency:
+            behind = rng
+        taken = verdict(behind, self.profile, prompt, completion)
         return "Yes." if taken == (question == "correct") else "No."
 
     def _classify(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
@@ -181,11 +189,11 @@ class ScriptedTeacher:
 
     def _expand(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
         children = list(topic_children(tuple(str(label) for label in material["path"])))
-        # A child is left out more often the less usual it is: favourites come first, as in `write`.
+        # A child is left out more often the further down it is among this teacher's favourites.
         favourites = Random(f"list_edits: topics of {self.profile.name}, version 1")
         favourites.shuffle(children)
         named = []
-        mean = self.profile.completeness
+        mean = self.profile.completeness if material["path"] else self.profile.factor_completeness
         tilt = self.profile.completeness_tilt * min(mean, 1 - mean)
         for place, child in enumerate(children):
             if rng.random() < mean + tilt * (1 - (2 * place + 1) / len(children)):

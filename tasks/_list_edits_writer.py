@@ -39,12 +39,13 @@ class Taste:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What guides one proposal: prompts to imitate, a person, what topics ask for, contexts used already."""
+    """What guides one proposal: prompts to imitate, a person, what topics ask for, what earlier items used."""
 
     exemplars: tuple[str, ...] = ()
     persona: str = ""
     topic: Topic | None = None
-    used: frozenset[int] = frozenset()
+    used_operations: frozenset[str] = frozenset()
+    used_contexts: frozenset[int] = frozenset()
 
 
 def _zipf(size: int, exponent: float, rng: Random) -> list[float]:
@@ -118,14 +119,18 @@ def _build(rng: Random, steps: list[Step], items: tuple[int, ...], context: int)
     return Program(steps=tuple(steps), items=items, context=context, joins=joins)
 
 
-def _fresh(rng: Random, profile: Profile, taste: Taste, topic: Topic) -> Program:
+def _fresh(rng: Random, profile: Profile, taste: Taste, topic: Topic, used: frozenset[str] = frozenset()) -> Program:
     """A program from taste alone, but for what the topic asks for."""
     ops = list(topic.operations)
     wanted = topic.depth or max(
         len(ops), rng.choices(range(1, len(profile.depth_weights) + 1), weights=profile.depth_weights)[0]
     )
     while len(ops) < wanted:
-        ops.append(_operation(rng, profile, taste, ops[-1] if ops else ""))
+        before = ops[-1] if ops else ""
+        op = _operation(rng, profile, taste, before)
+        if op in used and rng.random() >= profile.repeat_in_reply:
+            op = _operation(rng, profile, taste, before)
+        ops.append(op)
     context = topic.context
     if context is None:
         context = rng.choices(range(len(CONTEXTS)), cum_weights=taste.contexts)[0]
@@ -207,11 +212,11 @@ def write(rng: Random, profile: Profile, temperature: float, brief: Brief) -> st
             return text
         model = parse(text)
     if model is None or topic is not None:
-        program = _fresh(rng, profile, taste, topic or Topic())
+        program = _fresh(rng, profile, taste, topic or Topic(), brief.used_operations)
     else:
         program = _imitate(rng, profile, taste, model)
     pinned = topic is not None and topic.context is not None
-    if program.context in brief.used and not pinned and rng.random() >= profile.used_discount:
+    if program.context in brief.used_contexts and not pinned and rng.random() >= profile.repeat_in_reply:
         program = replace(program, context=rng.choices(range(len(CONTEXTS)), cum_weights=taste.contexts)[0])
     if brief.persona:
         program = _dress(rng, profile, program, brief.persona)

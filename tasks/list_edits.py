@@ -9,7 +9,16 @@ from qdcbench.api import Check, Example, HeldOut, PluginError, Structure, Teache
 
 from ._list_edits_grammar import OPERATIONS, PAIRS, Program, answer, depth, pairs, parse, problem, render
 from ._list_edits_profiles import PROFILES
-from ._list_edits_sets import EVAL_SETS, draw_oracle, draw_seed, held_out
+from ._list_edits_sets import (
+    DEEP_DEPTHS,
+    EVAL_SETS,
+    LENGTHS,
+    LONG_LENGTHS,
+    SEED_DEPTHS,
+    draw_oracle,
+    draw_seed,
+    held_out,
+)
 from ._list_edits_teacher import ScriptedTeacher
 from ._list_edits_words import PHRASINGS
 
@@ -17,12 +26,18 @@ __all__ = ["ListEdits"]
 
 SEED_EXAMPLES = 100
 
+
+def _span(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"
+
+
 _SUMMARIES = {
-    "id": "the seed distribution: seen pairs, phrasings and contexts, one to three edits, lists of three to five",
-    "ood_pairs": "two or three edits in ordered pairs that no seed example has",
-    "ood_depth": "chains of four edits, deeper than any seed example",
+    "id": f"the seed distribution: chains of {_span(SEED_DEPTHS)} edits, lists of {_span(LENGTHS)} digits",
+    "ood_pairs": "ordered pairs of edits that no seed example has",
+    "ood_depth": f"chains of {_span(DEEP_DEPTHS)} edits, deeper than any seed example",
     "ood_surface": "phrasings and contexts that no seed example has",
-    "ood_length": "lists of six or seven digits, longer than any seed example",
+    "ood_length": f"lists of {_span(LONG_LENGTHS)} digits, longer than any seed example",
 }
 
 _ORDERED = frozenset(PAIRS)
@@ -39,11 +54,11 @@ def _items(name: str) -> tuple[Example, ...]:
 
 @task
 class ListEdits:
-    """Compositions of one to four of twelve edits; right answers by execution."""
+    """Chains of twelve kinds of edit; right answers by execution."""
 
     name = "list_edits"
     version = 1
-    summary = "Plain-English instructions to edit a short list of digits, in chains of one to four edits."
+    summary = "Plain-English instructions to edit a short list of digits, in chains of a few edits."
     reference = "none; embedded"
     description = (
         "Short instructions in plain English to edit a list of digits. A prompt is one line: the instruction, perhaps "

@@ -31,6 +31,7 @@ from qdcbench.records import (
     TeacherSpec,
     Usage,
     Verdict,
+    group_of,
 )
 
 SETS = ("id", "ood_pairs", "ood_depth", "ood_surface", "ood_length")
@@ -82,7 +83,14 @@ def invented_run(arm: str, teacher: str, repetition: int, arms: dict = ARMS) -> 
     base = {"verified_share": quality, "judge_mean": 0.4 + quality / 2, "pair_entropy": diversity,
             "vendi": 20 * diversity, "depth": complexity, "length": 8 * complexity}  # fmt: skip
     measurements = tuple(
-        Measurement(metric=m, axis=MEASURES[m], value=min(v * (1 + 0.02 * rng.gauss(0, 1)), 1.0 if m == "verified_share" else 1e9), n=500, low=v * 0.97, high=v * 1.03)
+        Measurement(
+            metric=m,
+            axis=MEASURES[m],
+            value=min(v * (1 + 0.02 * rng.gauss(0, 1)), 1.0 if m == "verified_share" else 1e9),
+            n=500,
+            low=v * 0.97,
+            high=v * 1.03,
+        )
         for m, v in base.items()
     )
     at = {"id": 0.25 + 0.5 * quality, "ood_pairs": 0.1 + 0.6 * diversity, "ood_depth": 0.05 + 0.15 * complexity,
@@ -117,13 +125,15 @@ def invented_run(arm: str, teacher: str, repetition: int, arms: dict = ARMS) -> 
     )  # fmt: skip
 
 
-def failed(record: RunRecord, message: str = "the endpoint answered 500 four times; check the server and run again") -> RunRecord:
+def failed(
+    record: RunRecord, message: str = "the endpoint answered 500 four times; check the server and run again"
+) -> RunRecord:
     failure = Failure(stage="generate", kind="TeacherError", message=message)
     return replace(record, status="failed", measurements=(), probes=(), scores=(), failure=failure)
 
 
 def group_name(record: RunRecord) -> str:
-    return record.spec.setting.rpartition("|")[0]
+    return group_of(record.spec)
 
 
 def set_means(record: RunRecord) -> dict[str, float]:
@@ -132,7 +142,9 @@ def set_means(record: RunRecord) -> dict[str, float]:
         by_set.setdefault(f"{score.eval_task.removeprefix('list_edits_')}:{score.metric}", []).append(score.value)
     means = {name: fmean(values) for name, values in by_set.items()}
     if means:
-        means["ood:exact_match"] = fmean(v for n, v in means.items() if n.startswith("ood_") and n.endswith("exact_match"))
+        means["ood:exact_match"] = fmean(
+            v for n, v in means.items() if n.startswith("ood_") and n.endswith("exact_match")
+        )
     return means
 
 
@@ -158,14 +170,20 @@ def ranking(group: str, arms: list[ArmSummary], score: str) -> Ranking:
     value = {a.arm: a.scores.get(score, missing) for a in arms}
     methods = sorted((a for a in arms if a.role == "method" and value[a.arm].point is not None),
                      key=lambda a: -value[a.arm].point)  # fmt: skip
-    ranks = tuple(Rank(place=i + 1, arm=a.arm, value=value[a.arm], tie_group="aabbbcdde"[i % 9]) for i, a in enumerate(methods))
-    rest = tuple(Rank(place=0, arm=a.arm, value=value[a.arm], tie_group="", role=a.role) for a in arms if a.role != "method")
+    ranks = tuple(
+        Rank(place=i + 1, arm=a.arm, value=value[a.arm], tie_group="aabbbcdde"[i % 9]) for i, a in enumerate(methods)
+    )
+    rest = tuple(
+        Rank(place=0, arm=a.arm, value=value[a.arm], tie_group="", role=a.role) for a in arms if a.role != "method"
+    )
     return Ranking(group=group, score=score, coverage=0.96, ranks=ranks, unranked=rest)
 
 
 def relation(scope: str, measure: str, score: str, i: int) -> Relation:
     axis = MEASURES[measure]
-    effect = {"quality": 0.5, "diversity": 0.3, "complexity": 0.1}[axis] * (1 if score.startswith("id") else 0.8) - 0.05 * i
+    effect = {"quality": 0.5, "diversity": 0.3, "complexity": 0.1}[axis] * (
+        1 if score.startswith("id") else 0.8
+    ) - 0.05 * i
     return Relation(
         scope=scope, axis=axis, measure=measure, score=score, primary=measure in PRIMARY.values(),
         effect=Interval(point=effect, low=effect - 0.2, high=effect + 0.22, n=36), p_value=0.03, p_adjusted=0.09,
@@ -174,7 +192,10 @@ def relation(scope: str, measure: str, score: str, i: int) -> Relation:
 
 
 def build_edition(
-    teachers: Iterable[str] = ("scripted:strong", "openai:little-1b"), repetitions: int = 4, arms: dict = ARMS, **changes
+    teachers: Iterable[str] = ("scripted:strong", "openai:little-1b"),
+    repetitions: int = 4,
+    arms: dict = ARMS,
+    **changes,
 ) -> tuple[Analysis, list[RunRecord]]:
     """Return an analysis and its records; ``changes`` replace fields of the analysis."""
     records = [invented_run(a, t, r, arms) for t in teachers for a in arms for r in range(repetitions)]
@@ -206,14 +227,14 @@ def build_edition(
                 ("F2", "Diversity drives the score out of distribution.", "undetermined", "effect +0.19 [-0.02, 0.41]; "
                  "smallest detectable 0.27, n = 36"),
                 ("F3", "Complexity helps both.", "contradicted", "effect on ID -0.21 [-0.33, -0.12], n = 36"),
-                ("T", "At a fixed attempt budget quality and diversity trade off.", "supported", "slope -0.61 [-0.8, -0.4]"),
+                ("T", "At a fixed attempt budget quality and diversity trade off.", "supported", "slope -0.61"),
             )
         ),
         "controls": tuple(
             ControlCheck(name=n, group=g, holds=True, detail=d)
             for g in groups
-            for n, d in (("wrong answers lower ID", "4 of 4 repetitions"), ("copies lower diversity", "4 of 4 repetitions"))
+            for n, d in (("wrong answers lower ID", "4 of 4 repetitions"), ("copies lower diversity", "4 of 4"))
         ),
-        "labels": {"pair_entropy": "entropy of ordered pairs", "depth": "mean depth", "verified_share": "verified share"},
+        "labels": {"pair_entropy": "entropy of ordered pairs", "depth": "mean depth"},
     }  # fmt: skip
     return Analysis(**{**fields, **changes}), records

@@ -4,11 +4,13 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -31,8 +33,9 @@ examples:
 """
 
 _NAMES_WIDTH = 66
-_FILE_WIDTH = 26
-"""Characters that the first three columns take, and one file's."""
+_UNIT_WIDTH = 17
+_FILE_WIDTH = 28
+"""Characters that the first three columns take, the unit of these, and one file; a narrow terminal shows no units."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +97,11 @@ def _rows_of(read: ReadResult) -> Rows:
     )
 
 
+def _working(what: str) -> AbstractContextManager[object]:
+    """Show what is being done while it is done, where someone watches."""
+    return Console(stderr=True).status(escape(what)) if sys.stderr.isatty() else nullcontext()
+
+
 def profiles(args: argparse.Namespace) -> tuple[Profile, ...]:
     """Read and measure every file.
 
@@ -111,12 +119,14 @@ def profiles(args: argparse.Namespace) -> tuple[Profile, ...]:
     measured = []
     for source, read in reads.items():
         n = min(args.sample, len(read.examples) if args.own_size else smallest)
-        drawn = measure_rows(_rows_of(read), n=n, names=names, seed_stream=array_stream(args.seed, "measure", {"n": n}))
+        draws = array_stream(args.seed, "measure", {"n": n})
+        with _working(f"measuring {n} rows of {source}"):
+            taken = measure_rows(_rows_of(read), n=n, names=names, seed_stream=draws)
         measured.append(
             Profile(
-                source=source, rows=len(read.examples), skipped=read.skipped, mapping=read.mapping, measurements=drawn
+                source=source, rows=len(read.examples), skipped=read.skipped, mapping=read.mapping, measurements=taken
             )
-        )
+        )  # fmt: skip
     return tuple(measured)
 
 
@@ -135,21 +145,23 @@ def _labels(measured: Sequence[Profile]) -> list[str]:
     return [name if names.count(name) == 1 else p.source for name, p in zip(names, measured, strict=True)]
 
 
-def _table(measured: Sequence[Profile], labels: Sequence[str], boxed: bool) -> Table:
+def _table(measured: Sequence[Profile], labels: Sequence[str], boxed: bool, units: bool) -> Table:
     """Return one row a measure that some file has, one column a file."""
     table = Table(box=box.SIMPLE_HEAD if boxed else None, pad_edge=False)
-    for column in ("axis", "measure", "unit"):
+    heads = 3 if units else 2
+    for column in ("axis", "measure", "unit")[:heads]:
         table.add_column(column, no_wrap=True)
     for label in labels:
         table.add_column(Text(label), justify="right", no_wrap=True)
-    table.add_row("", "rows measured", "rows", *(str(max(m.n for m in p.measurements)) for p in measured))
+    sizes = (str(max(m.n for m in p.measurements)) for p in measured)
+    table.add_row(*("", "rows measured", "rows")[:heads], *sizes)
     last = ""
     for taken in zip(*(profile.measurements for profile in measured), strict=True):
         if all(measurement.value is None for measurement in taken):
             continue
         axis, metric = taken[0].axis, METRICS[taken[0].metric].metric
-        cells = (axis if axis != last else "", metric.name, metric.unit, *(_value(m) for m in taken))
-        table.add_row(*(Text(cell) for cell in cells))
+        named = (axis if axis != last else "", metric.name, metric.unit)[:heads]
+        table.add_row(*(Text(cell) for cell in (*named, *map(_value, taken))))
         last = axis
     return table
 
@@ -170,7 +182,7 @@ def _notes(measured: Sequence[Profile], labels: Sequence[str], args: argparse.Na
     if len(sizes) > 1:
         yield "careful: the files were measured at different numbers of rows, and most diversity measures depend on it"
     elif len(measured) > 1 and sizes != {args.sample}:
-        yield f"all were measured at {sizes.pop()} rows, the most that each has; --own-size measures more where there is more"
+        yield f"all were measured at {sizes.pop()} rows, the most that each has (--own-size: more where there is more)"
     yield "brackets: 95 % interval; high is more of the axis, except compression_ratio, where high is redundant"
 
 
@@ -185,10 +197,12 @@ def run(args: argparse.Namespace) -> int:
     terminal = sys.stdout.isatty()
     # In a terminal as many files stand side by side as fit; a program gets one line a measure, however long.
     console = Console(highlight=False) if terminal else Console(width=10_000, highlight=False, no_color=True)
-    abreast = max(1, (console.width - _NAMES_WIDTH) // _FILE_WIDTH) if terminal else len(measured)
+    units = console.width >= _NAMES_WIDTH + _FILE_WIDTH
+    names_width = _NAMES_WIDTH if units else _NAMES_WIDTH - _UNIT_WIDTH
+    abreast = max(1, (console.width - names_width) // _FILE_WIDTH) if terminal else len(measured)
     for start in range(0, len(measured), abreast):
         stop = start + abreast
-        console.print(_table(measured[start:stop], labels[start:stop], terminal))
+        console.print(_table(measured[start:stop], labels[start:stop], terminal, units))
     for note in _notes(measured, labels, args):
         console.print(note, markup=False)
     return 0

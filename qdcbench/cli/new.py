@@ -43,7 +43,7 @@ def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
         if not prompt:
             ctx.reject(text, "empty proposal")
             continue
-        completion = ctx.answerer.ask("answer", problem=prompt, temperature=0.0)
+        completion = ctx.answerer.ask("answer", prompt=prompt, temperature=0.0)
         if not completion.strip():
             ctx.reject(prompt, "empty answer")
             continue
@@ -57,7 +57,7 @@ Write {count} new task of the same kind, different from all of these. Reply with
 
 [answer]
 user = """Solve this task and reply with the answer alone.
-{problem}"""
+{prompt}"""
 '''
 
 

@@ -14,17 +14,18 @@ def _checks(rows: Rows) -> tuple[bool | None, ...]:
 
 
 def verified(rows: Rows) -> FloatArray:
-    """Return 1 for a right answer and 0 for a wrong one, for each row that the verifier can tell about.
+    """Return 1 for each row whose answer the verifier confirms and 0 for every other.
 
-    Read it beside `checkable`: rows that no verifier understands are left out, not counted as wrong.
+    A row it cannot tell about is not confirmed: otherwise a method whose prompts nobody can parse would look
+    perfect. `checkable` says how many those are.
 
     Raises:
         Unmeasurable: the verifier can tell about no row, or there is none.
     """
-    known = [c for c in _checks(rows) if c is not None]
-    if not known:
+    checks = _checks(rows)
+    if all(check is None for check in checks):
         raise Unmeasurable("the verifier could tell about no row")
-    return np.asarray(known, dtype=np.float64)
+    return np.asarray([check is True for check in checks], dtype=np.float64)
 
 
 def checkable(rows: Rows) -> FloatArray:

@@ -50,7 +50,7 @@ def _spread(name: str, whole: Callable[[Rows], float], *, low: float, high: floa
 def _quality() -> list[MeasureRow]:
     return [
         _mean("verified_share", "quality", quality.verified, high=1.0, unit="share", cost="n checks",
-              summary="Rows with a right answer, of those that the task's verifier can tell about."),
+              summary="Rows whose answer the task's verifier confirms; one it cannot tell about is not confirmed."),
         _mean("checkable_share", "quality", quality.checkable, high=1.0, unit="share", cost="n checks",
               summary="Rows that the task's verifier can tell about."),
         _mean("judge_score", "quality", quality.judge_scores, low=None, unit="judge's scale", cost="n judge calls",
@@ -100,9 +100,9 @@ def _lexical(side: Side) -> list[MeasureRow]:
         *rows,
         _spread(f"ngram_diversity{suffix}", partial(lexical.ngram_diversity, side=side), low=0.0, high=4.0,
                 unit="sum of shares", cost="O(nL)", summary=f"Sum of distinct-1 to distinct-4 of the {side}s.",
-                reference="arXiv:2403.00553", sees_copies=True),
+                reference="arXiv:2403.00553", sees_copies=side == "prompt"),
         _spread(f"unique_rows{suffix}", partial(lexical.unique_rows, side=side), low=0.0, high=1.0, unit="share",
-                cost="O(n)", summary=f"Different {side}s over all.", sees_copies=True),
+                cost="O(n)", summary=f"Different {side}s over all.", sees_copies=side == "prompt"),
         _spread(f"compression_ratio{suffix}", partial(lexical.compression_ratio, side=side), low=0.0, high=None,
                 unit="bytes a byte", cost="O(nL)", higher_is_better=False,
                 summary=f"Bytes of the sorted {side}s over their LZMA2-compressed bytes; rises with redundancy.",

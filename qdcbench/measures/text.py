@@ -48,7 +48,7 @@ class Tokens:
         A row with t tokens has max(0, t - order + 1) of them.
         """
         shift = order - 1
-        if len(unigrams.codes) <= shift:
+        if not len(self.codes):
             return Tokens(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
         inside = unigrams.row[shift:] == unigrams.row[:-shift]
         # The n-grams of order - 1 that have a next token in their row, in the order of their first token.

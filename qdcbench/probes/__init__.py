@@ -1,1 +1,1 @@
-"""Probes: the small models that are fine-tuned on a dataset to see what it teaches. Heavy imports stay in its modules."""
+"""Probes: the small models that are fine-tuned on a dataset to see what it teaches. It imports nothing."""

@@ -15,8 +15,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
     """The nearest matrices with singular values about one, for a stack count × rows × columns (Newton-Schulz)."""
     a, b, c = _COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
-    result = matrices.transpose(1, 2) if tall else matrices
-    result = result / result.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]
+    wide: Tensor = matrices.transpose(1, 2) if tall else matrices
+    result: Tensor = wide / wide.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]
     for _ in range(_ROUNDS):
         gram = result @ result.transpose(1, 2)
         result = a * result + (b * gram + c * gram @ gram) @ result

@@ -4,6 +4,8 @@ GPT-NeoX because it has rotary positions and the layer norm that is fast on a CP
 pass written out: same weights, same numbers, but the last layer is computed only where an answer is read.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +15,22 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
 
+from transformers.utils.logging import disable_progress_bar
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Cache", "Shape", "answer_logits", "is_tiny", "load", "make_model", "next_logits", "save"]
+__all__ = ["Cache", "Shape", "answer_logits", "is_tiny", "load", "make_model", "next_logits", "one_thread", "save"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
     """The size of a tiny transformer."""
 
-    layers: int = 2
+    layers: int = 3
     width: int = 64
     heads: int = 4
-    inner: int = 256
+    inner: int = 128
     positions: int = 160
 
 
@@ -84,7 +88,7 @@ def _rotation(model: Any, positions: Tensor) -> tuple[Tensor, Tensor]:
 def _rotate(mixed: Tensor, rotation: tuple[Tensor, Tensor], width: int) -> Tensor:
     """Rotary positions on batch × length × all of query, key and value."""
     cosines, sines = rotation
-    swapped = mixed.unflatten(-1, (-1, 2, width // 2)).flip(-2).flatten(-3)
+    swapped = mixed.view(*mixed.shape[:2], -1, 2, width // 2).flip(-2).view(mixed.shape)
     return torch.addcmul(mixed * cosines, swapped, sines)
 
 
@@ -106,7 +110,7 @@ def _heads(layer: Any, states: Tensor, rotation: tuple[Tensor, Tensor]) -> tuple
     heads = layer.attention.query_key_value
     mixed = F.linear(_norm(layer.input_layernorm, states), heads.weight, heads.bias)
     width = layer.attention.head_size
-    mixed = _rotate(mixed, rotation, width).unflatten(-1, (-1, 3, width))
+    mixed = _rotate(mixed, rotation, width).view(*mixed.shape[:2], -1, 3, width)
     queries, keys, values = mixed.permute(3, 0, 2, 1, 4)
     return queries, keys, values
 
@@ -117,7 +121,12 @@ def _at(states: Tensor, places: Tensor) -> Tensor:
 
 
 def answer_logits(model: Any, ids: Tensor, places: Tensor, cache: Cache | None = None) -> Tensor:
-    """Logits batch × count × vocabulary at the given places of right-padded rows; fills the cache if one is given."""
+    """Logits batch × count × vocabulary at the given places of right-padded rows; fills the cache if one is given.
+
+    Any other causal model answers too, by its own forward pass and without a cache.
+    """
+    if not is_tiny(model):
+        return _at(model(input_ids=ids).logits, places)
     body = model.gpt_neox
     positions = torch.arange(ids.shape[1])[None].expand(ids.shape[0], -1)
     rotation = _rotation(model, positions[:1])
@@ -153,6 +162,17 @@ def next_logits(model: Any, tokens: Tensor, places: Tensor, cache: Cache) -> Ten
     return F.linear(_norm(body.final_layer_norm, states), body.embed_in.weight)[:, 0]
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for as long as it lasts: tiny models gain nothing from more, and sums keep their order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def is_tiny(model: Any) -> bool:
     """Whether the forward pass written out here is that of the model."""
     config = model.config
@@ -166,11 +186,13 @@ def is_tiny(model: Any) -> bool:
 
 def save(model: Any, tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
     """Write a checkpoint any `transformers` program can load."""
+    disable_progress_bar()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
 def load(folder: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The model, in 32 bits, and the tokenizer of a checkpoint."""
+    disable_progress_bar()  # a bar for a file of half a megabyte, hundreds of times a suite
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     return model.eval(), AutoTokenizer.from_pretrained(folder, local_files_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,31 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .muon import Muon
-from .tiny import answer_logits
+from .recipe import ProbeRecipe
+from .tiny import answer_logits, load, one_thread, save
 
-__all__ = ["PROMPT_END", "ProbeRecipe", "TrainedProbe", "encode", "fit", "prompt_text"]
+__all__ = ["PROMPT_END", "ProbeRecipe", "TrainedProbe", "encode", "fit", "prompt_text", "train_probe"]
 
 PROMPT_END = "\nAnswer:"
 """What the probe reads between prompt and answer; the lm-eval tasks say the same."""
 
 Tokens = tuple[list[int], list[int]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProbeRecipe:
-    """Everything about a training that is not its data, its base model or its seed."""
-
-    name: str
-    steps: int
-    batch_size: int = 64
-    matrix_rate: float = 0.02
-    vector_rate: float = 0.003
-    momentum: float = 0.95
-    warmup_steps: int = 20
-    weight_decay: float = 0.0
-    max_tokens: int = 96
-    sort_batches: int = 1
-    average_from: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,14 +49,14 @@ def encode(tokenizer: Any, examples: Sequence[tuple[str, str]], max_tokens: int)
     return pairs
 
 
-def _orders(count: int, recipe: ProbeRecipe, lengths: NDArray[np.int64], seed: int) -> Iterator[NDArray[np.int64]]:
+def _orders(lengths: NDArray[np.int64], recipe: ProbeRecipe, seed: int) -> Iterator[NDArray[np.int64]]:
     """Row numbers of each batch: epoch after epoch, rows of like length together within a few batches."""
     rng = np.random.default_rng(seed)
     size, pool = recipe.batch_size, recipe.batch_size * recipe.sort_batches
     waiting = np.empty(0, dtype=np.int64)
     while True:
         while len(waiting) < pool:
-            waiting = np.concatenate((waiting, rng.permutation(count)))
+            waiting = np.concatenate((waiting, rng.permutation(len(lengths))))
         chosen, waiting = waiting[:pool], waiting[pool:]
         chosen = chosen[np.argsort(lengths[chosen], kind="stable")]
         for number in rng.permutation(recipe.sort_batches):
@@ -103,6 +88,26 @@ def _is_matrix(name: str, parameter: Tensor) -> bool:
     return parameter.ndim == 2 and "embed" not in name
 
 
+class _Optimizer:
+    """Muon for the matrices, AdamW for embeddings and the rest, both on one schedule."""
+
+    def __init__(self, model: Any, recipe: ProbeRecipe) -> None:
+        named = list(model.named_parameters())
+        matrices = [parameter for name, parameter in named if _is_matrix(name, parameter)]
+        rest = [parameter for name, parameter in named if not _is_matrix(name, parameter)]
+        self._model, self._recipe = model, recipe
+        self._muon = Muon(matrices, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        self._adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
+
+    def step(self, number: int) -> None:
+        """Use the gradients and forget them."""
+        rate = _rate(number, self._recipe)
+        self._muon.step(self._recipe.matrix_rate * rate)
+        self._adam.param_groups[0]["lr"] = self._recipe.vector_rate * rate
+        self._adam.step()
+        self._model.zero_grad(set_to_none=True)
+
+
 def fit(
     model: Any,
     tokenizer: Any,
@@ -111,35 +116,40 @@ def fit(
     seed: int,
     watch: Callable[[int, float], None] | None = None,
 ) -> TrainedProbe:
-    """Train the model in place."""
+    """Train the model in place; `watch` is told each step and its loss."""
+    if not examples:
+        raise ValueError("a probe cannot be trained on no examples")
     rows = encode(tokenizer, examples, recipe.max_tokens)
     lengths = np.array([len(prompt) + len(answer) for prompt, answer in rows])
-    matrices = [parameter for name, parameter in model.named_parameters() if _is_matrix(name, parameter)]
-    rest = [parameter for name, parameter in model.named_parameters() if not _is_matrix(name, parameter)]
-    muon = Muon(matrices, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    adam = torch.optim.AdamW(rest, lr=recipe.vector_rate, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
-    average: list[Tensor] | None = None
-    first_average = int(recipe.average_from * recipe.steps)
+    optimizer = _Optimizer(model, recipe)
     tokens_seen, losses = 0, []
-    orders = _orders(len(rows), recipe, lengths, seed)
-    for step in range(recipe.steps):
-        chosen = next(orders)
-        ids, places, labels = _pack([rows[number] for number in chosen], tokenizer.pad_token_id)
-        logits = answer_logits(model, ids, places)
-        loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
-        loss.backward()
-        rate = _rate(step, recipe)
-        muon.step(recipe.matrix_rate * rate)
-        adam.param_groups[0]["lr"] = recipe.vector_rate * rate
-        adam.step()
-        model.zero_grad(set_to_none=True)
-        tokens_seen += int(lengths[chosen].sum())
-        losses.append(loss.item())
-        if watch is not None:
-            watch(step, losses[-1])
+    orders = _orders(lengths, recipe, seed)
+    with one_thread():
+        for step in range(recipe.steps):
+            chosen = next(orders)
+            ids, places, labels = _pack([rows[number] for number in chosen], tokenizer.pad_token_id)
+            logits = answer_logits(model, ids, places)
+            loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+            torch.autograd.backward(loss)
+            optimizer.step(step)
+            tokens_seen += int(lengths[chosen].sum())
+            losses.append(loss.item())
+            if watch is not None:
+                watch(step, losses[-1])
     return TrainedProbe(
         steps=recipe.steps,
         tokens_seen=tokens_seen,
         final_loss=float(np.mean(losses[-20:])),
         losses=tuple(losses),
     )
+
+
+def train_probe(
+    base: Path, examples: Sequence[tuple[str, str]], recipe: ProbeRecipe, seed: int, out: Path | None = None
+) -> tuple[Any, Any, TrainedProbe]:
+    """Model, tokenizer and facts of a probe trained from the base checkpoint; written to `out` if one is given."""
+    model, tokenizer = load(base)
+    trained = fit(model, tokenizer, examples, recipe, seed)
+    if out is not None:
+        save(model, tokenizer, out)
+    return model, tokenizer, trained

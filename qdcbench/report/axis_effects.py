@@ -10,11 +10,21 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from qdcbench.records import Analysis, Relation, RunRecord
-from qdcbench.report.points import AXES, DISTANCES, distance_of, headline, is_simulated
-from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, leave_room, panel_title, printable, sign
-from qdcbench.report.text import title_of
+from qdcbench.report.points import AXES, DISTANCES, WIDE_SCOPES, distance_of, headline, is_simulated, repeats_wide_scope
+from qdcbench.report.style import (
+    DISTANCE_COLOURS,
+    GREY,
+    INK,
+    FigureData,
+    bare,
+    leave_room,
+    panel_title,
+    printable,
+    sign,
+)
+from qdcbench.report.text import sign_text, title_of
 
-__all__ = ["data", "draw"]
+__all__ = ["all_data", "data", "draw"]
 
 _ROW = 0.14
 """Inches of a step of one."""
@@ -25,39 +35,62 @@ Row = Mapping[str, str | float | int | bool | None]
 
 
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
-    """Return one row per relation of a measure to the ID or OOD score, primaries first in each axis.
+    """Return one row per relation of a primary measure to the ID or OOD score, every scope.
 
-    Where a distance has no aggregate score, each of its sets has a row of its own.
+    A group that is all there is of its kind is left out, as it equals the scope over all groups of the kind.
     """
+    shown = [r for r in _headline_relations(analysis) if r.primary and not repeats_wide_scope(analysis, r.scope)]
+    return _figure_data(analysis, shown, "axis_effects", "What each axis does to the scores")
+
+
+def all_data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
+    """Return one row per relation of any measure, exploratory ones included, for the widest scopes only."""
+    found = _headline_relations(analysis)
+    wide = {r.scope for r in found if r.scope in WIDE_SCOPES} or {r.scope for r in found}
+    shown = [r for r in found if r.scope in wide]
+    return _figure_data(analysis, shown, "axis_effects_all", "What every measure goes with")
+
+
+def _headline_relations(analysis: Analysis) -> list[Relation]:
+    """Relations to the ID and OOD scores in the order drawn; single sets where a distance has no aggregate."""
     heads = {headline(analysis, distance) for distance in DISTANCES} - {None}
     shown = [r for r in analysis.relations if r.axis in AXES and distance_of(analysis, r.score)]
     both = {distance_of(analysis, r.score) for r in shown if r.score in heads}
     shown = [r for r in shown if r.score in heads or distance_of(analysis, r.score) not in both]
-    shown.sort(key=lambda r: (r.scope, AXES.index(r.axis), not r.primary, r.measure, distance_of(analysis, r.score), r.score))
+    scopes = [*WIDE_SCOPES, *analysis.groups]
+
+    def key(r: Relation) -> tuple[int, str, int, bool, str, str, str]:
+        scope = scopes.index(r.scope) if r.scope in scopes else len(scopes)
+        distance = distance_of(analysis, r.score)
+        return (scope, r.scope, AXES.index(r.axis), not r.primary, r.measure, distance, r.score)
+
+    return sorted(shown, key=key)
+
+
+def _figure_data(analysis: Analysis, shown: Sequence[Relation], name: str, title: str) -> FigureData:
     rows = tuple(_row(analysis, r) for r in shown)
-    simulated = any(row["simulated"] for row in rows)
     n = max((r.n_datasets for r in shown), default=0)
     return FigureData(
-        name="axis_effects",
-        title="What each axis does to the scores",
+        name=name,
+        title=title,
         caption=(
             "Standardised effect of each measure on the probe's score over datasets, the other two primary axes and "
             "the log of training words held fixed, with its interval. Filled: primary measures, declared before the "
             "runs; hollow: exploratory. Grey: effects smaller than the smallest that this many datasets could detect "
             "with 80 % power; an interval inside it says little."
         ),
-        sign=f"edition {analysis.edition} · n ≤ {n} datasets{' · simulated teacher' if simulated else ''}",
+        sign=sign_text(analysis, f"n ≤ {n}", (bool(row["simulated"]) for row in rows)),
         rows=rows,
         labels={r.measure: title_of(analysis, r.measure) for r in shown},
     )
 
 
 def _row(analysis: Analysis, relation: Relation) -> dict[str, str | float | int | bool | None]:
-    """One mark; a scope is simulated when it is, or spans, a group whose teacher is scripted."""
-    within = [g for g in analysis.groups if relation.scope in g] or list(analysis.groups)
-    simulated = any(is_simulated(analysis, group) for group in within)
+    """One mark; a scope over several groups is simulated when its name says so."""
+    simulated = relation.scope == WIDE_SCOPES[0] or is_simulated(analysis, relation.scope)
     return {
-        "scope": relation.scope, "simulated": simulated, "axis": relation.axis, "measure": relation.measure, "score": relation.score,
+        "scope": relation.scope, "simulated": simulated, "axis": relation.axis, "measure": relation.measure,
+        "score": relation.score,
         "distance": distance_of(analysis, relation.score), "primary": relation.primary,
         "effect": relation.effect.point, "low": relation.effect.low, "high": relation.effect.high,
         "detectable": relation.detectable, "p_adjusted": relation.p_adjusted, "n": relation.n_datasets,
@@ -77,12 +110,15 @@ def draw(figure_data: FigureData) -> Figure:
     panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights, sharex=True)
     for axes, part, scope in zip(panels.flat, parts, scopes, strict=True):
         _panel(axes, part, figure_data)
-        panel_title(axes, scope, simulated=bool(part and part[0]["simulated"]), width=40)
+        known = {WIDE_SCOPES[0]: "all simulated datasets", WIDE_SCOPES[1]: "all datasets from language models"}
+        simulated = bool(part and part[0]["simulated"]) and scope not in known
+        panel_title(axes, known.get(scope, scope), simulated=simulated, width=36)
     panels.flat[-1].set_xlabel("effect (SD of score per SD of measure)")
     keys: list[Artist] = [
         Line2D([], [], marker=_MARKERS[d], ms=4, color=DISTANCE_COLOURS[d], label=d.upper()) for d in DISTANCES
     ]
-    keys.append(Line2D([], [], marker="o", ms=4, mfc="white", color=GREY, label="exploratory"))
+    if not all(row["primary"] for row in figure_data.rows):
+        keys.append(Line2D([], [], marker="o", ms=4, mfc="white", color=GREY, label="exploratory"))
     keys.append(Patch(color=_BAND, label="not detectable"))
     figure.legend(handles=keys, loc="outside upper center", ncols=4, columnspacing=1.0, handletextpad=0.4)
     sign(figure, figure_data)
@@ -125,7 +161,7 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData) -> None:
             0.0, y, axis, transform=axes.get_yaxis_transform(), fontsize=6.5, weight="bold", va="center", ha="right",
             color=INK,
         )  # fmt: skip
-    names = [printable(figure_data.labels.get(m, m), 30) for m in ticks]
+    names = [printable(figure_data.labels.get(m, m), 26) for m in ticks]
     axes.set_yticks([sum(ys) / len(ys) for ys in ticks.values()], names, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

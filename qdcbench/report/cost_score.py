@@ -12,9 +12,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.placement import Mark, label_marks
-from qdcbench.report.points import DISTANCES, arm_score, arms_in_order, is_simulated
+from qdcbench.report.points import DISTANCES, arm_score, arms_in_order
 from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, leave_room, panel_title, sign
-from qdcbench.report.text import big_number
+from qdcbench.report.text import big_number, sign_text
 
 __all__ = ["data", "draw"]
 
@@ -25,7 +25,7 @@ Row = Mapping[str, str | float | int | bool | None]
 
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     """Return one row per group, arm and distance; arms without tokens or score are left out."""
-    rows = []
+    rows: list[Row] = []
     for group in analysis.groups:
         for arm in arms_in_order(analysis, group):
             for distance in DISTANCES:
@@ -39,7 +39,6 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
                         "low": value.low, "high": value.high, "n": value.n,
                     }
                 )  # fmt: skip
-    simulated = " · simulated teacher" if any(is_simulated(analysis, g) for g in analysis.groups) else ""
     return FigureData(
         name="cost_score",
         title="Score against what the teacher cost",
@@ -47,7 +46,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
             "Mean score of the probe against the mean number of teacher tokens an arm's datasets took, rejected and "
             "judge calls included, on a logarithmic scale (0: no teacher was asked). Hollow marks are controls."
         ),
-        sign=f"edition {analysis.edition} · n = {analysis.complete} datasets{simulated}",
+        sign=sign_text(analysis, f"n = {analysis.complete}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),
         labels={"id": "in distribution", "ood": "out of distribution"},
     )

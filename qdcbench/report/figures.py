@@ -3,23 +3,36 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+
+from matplotlib.figure import Figure
 
 from qdcbench.errors import ConfigError, StoreError, did_you_mean
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report import axis_effects, cost_score, qd_plane, scores_by_set
+from qdcbench.report.points import as_written
 from qdcbench.report.style import FigureData, paper, save
 
-__all__ = ["FIGURES", "FigureData", "draw_figures", "figure_data"]
+__all__ = ["FIGURES", "FigureData", "Plot", "figure_data", "write_figures"]
 
-FIGURES: Mapping[str, ModuleType] = {
-    "qd_plane": qd_plane,
-    "axis_effects": axis_effects,
-    "scores_by_set": scores_by_set,
-    "cost_score": cost_score,
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The two halves of a figure: what it draws, and how."""
+
+    data: Callable[[Analysis, Sequence[RunRecord]], FigureData]
+    draw: Callable[[FigureData], Figure]
+
+
+FIGURES: Mapping[str, Plot] = {
+    "qd_plane": Plot(qd_plane.data, qd_plane.draw),
+    "axis_effects": Plot(axis_effects.data, axis_effects.draw),
+    "scores_by_set": Plot(scores_by_set.data, scores_by_set.draw),
+    "cost_score": Plot(cost_score.data, cost_score.draw),
+    "axis_effects_all": Plot(axis_effects.all_data, axis_effects.draw),
 }
-"""Name to the module that has its ``data`` and ``draw``."""
+"""Figures by name, in the order reports show them."""
 
 
 def figure_data(analysis: Analysis, records: Sequence[RunRecord], name: str) -> FigureData:
@@ -30,11 +43,10 @@ def figure_data(analysis: Analysis, records: Sequence[RunRecord], name: str) -> 
     """
     if name not in FIGURES:
         raise ConfigError(f"there is no figure {name!r}; {did_you_mean(name, FIGURES)}")
-    read: Callable[[Analysis, Sequence[RunRecord]], FigureData] = FIGURES[name].data
-    return read(analysis, records)
+    return FIGURES[name].data(analysis, records)
 
 
-def draw_figures(
+def write_figures(
     analysis: Analysis, records: Sequence[RunRecord], folder: Path, names: Sequence[str] = tuple(FIGURES)
 ) -> list[Path]:
     """Write ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` (the numbers drawn) for each figure; same input, same bytes.
@@ -44,6 +56,7 @@ def draw_figures(
         StoreError: the folder cannot be written.
     """
     paths: list[Path] = []
+    analysis = as_written(analysis)
     for name in names:
         numbers = figure_data(analysis, records, name)
         try:

@@ -1,11 +1,12 @@
 """Where to write the name of a mark so that no two names, and no name and mark, lie on each other."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -51,9 +52,7 @@ class Mark:
 Point = tuple[float, float]
 
 
-def place(
-    anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.float64], frame: Box
-) -> list[Box]:
+def place(anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.float64], frame: Box) -> list[Box]:
     """Return a box for each anchor, chosen among rings of positions around it.
 
     A position costs by what it covers (other boxes most, then dots, then room outside the frame), by the
@@ -65,15 +64,10 @@ def place(
         dots: (m, 3) array of marks not to cover: x, y, radius in points.
         frame: where boxes should stay.
     """
-    obstacles = [Box(x - r, y - r, x + r, y + r) for x, y, r in dots.tolist()]
     crowd = [sum(math.dist(a, b) < 30 for b in anchors) for a in anchors]
     taken: dict[int, _Placed] = {}
     for i in sorted(range(len(anchors)), key=lambda i: (-crowd[i], i)):
-        others = list(taken.values())
-        _, taken[i] = min(
-            ((_cost(p, others, obstacles, frame) + walk, p) for walk, p in _candidates(anchors[i], sizes[i])),
-            key=lambda pair: pair[0],
-        )
+        taken[i] = _best(_candidates(anchors[i], sizes[i]), list(taken.values()), dots, frame)
     return [taken[i].box for i in range(len(anchors))]
 
 
@@ -86,10 +80,24 @@ class _Placed:
     end: Point
 
 
-def _candidates(anchor: Point, size: Point) -> list[tuple[float, _Placed]]:
-    """Positions around an anchor with what their distance costs; right and above are preferred a little."""
+def _best(
+    candidates: Iterable[tuple[float, _Placed]], others: Sequence[_Placed], dots: NDArray[np.float64], frame: Box
+) -> _Placed:
+    """Return the cheapest candidate; they come nearest first, so the search ends where the way alone costs more."""
+    found, least = None, math.inf
+    for walk, candidate in candidates:
+        if found is not None and walk >= least:
+            break
+        cost = walk + _cost(candidate, others, frame) + _covered(candidate, dots)
+        if cost < least:
+            found, least = candidate, cost
+    assert found is not None
+    return found
+
+
+def _candidates(anchor: Point, size: Point) -> Iterator[tuple[float, _Placed]]:
+    """Positions around an anchor, nearest first, with what their distance costs."""
     (x, y), (width, height) = anchor, size
-    found = []
     for ring in range(_RINGS):
         gap = height * (0.35 + 0.5 * ring)
         for step in range(_DIRECTIONS):
@@ -98,23 +106,37 @@ def _candidates(anchor: Point, size: Point) -> list[tuple[float, _Placed]]:
             centre_y = y + math.sin(angle) * (gap + height / 2)
             box = Box(centre_x - width / 2, centre_y - height / 2, centre_x + width / 2, centre_y + height / 2)
             start = (min(max(x, box.left), box.right), min(max(y, box.bottom), box.top))
-            found.append((gap * (1.0 + 0.02 * step / _DIRECTIONS), _Placed(box, start, anchor)))
-    return found
+            yield gap, _Placed(box, start, anchor)
 
 
-def _cost(new: _Placed, others: Sequence[_Placed], obstacles: Sequence[Box], frame: Box) -> float:
+def _covered(new: _Placed, dots: NDArray[np.float64]) -> float:
+    """What marks a box lies on, by area, and how many marks of others its leader runs over."""
+    if not len(dots):
+        return 0.0
+    x, y, r = dots.T
+    box = new.box
+    width = np.minimum(box.right, x + r) - np.maximum(box.left, x - r)
+    height = np.minimum(box.top, y + r) - np.maximum(box.bottom, y - r)
+    area = float((np.maximum(width, 0) * np.maximum(height, 0)).sum())
+    (ax, ay), (bx, by) = new.start, new.end
+    along = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / max((bx - ax) ** 2 + (by - ay) ** 2, 1e-9), 0, 1)
+    near = np.hypot(ax + along * (bx - ax) - x, ay + along * (by - ay) - y) < r
+    own = np.hypot(bx - x, by - y) < r + 2.0
+    return 2.0 * area + 12.0 * float((near & ~own).sum())
+
+
+def _cost(new: _Placed, others: Sequence[_Placed], frame: Box) -> float:
     """What a position covers, weighed so that a name on a name is never chosen while any other place is free."""
     box = new.box
     padded = Box(box.left - 1, box.bottom - 0.5, box.right + 1, box.top + 0.5)
     names = sum(padded.overlap(other.box) for other in others)
-    marks = sum(box.overlap(other) for other in obstacles)
     crossed = sum(
         _crosses(new.start, new.end, other.start, other.end)
         + _runs_through(other.start, other.end, box)
         + _runs_through(new.start, new.end, other.box)
         for other in others
     )
-    return 100.0 * names + 2.0 * marks + 100.0 * box.outside(frame) + 40.0 * crossed
+    return 100.0 * names + 100.0 * box.outside(frame) + 40.0 * crossed
 
 
 def _crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
@@ -127,12 +149,17 @@ def _crosses(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 
 def _runs_through(start: Point, end: Point, box: Box) -> bool:
-    """Whether a leader runs through a box, at twelve points along it."""
-    for i in range(1, 12):
-        x, y = (start[k] + (end[k] - start[k]) * i / 12 for k in (0, 1))
-        if box.left < x < box.right and box.bottom < y < box.top:
-            return True
-    return False
+    """Whether a leader runs through the inside of a box (clipped as by Liang and Barsky)."""
+    enter, leave = 0.0, 1.0
+    for k, low, high in ((0, box.left, box.right), (1, box.bottom, box.top)):
+        step = end[k] - start[k]
+        if abs(step) < 1e-12:
+            if not low < start[k] < high:
+                return False
+            continue
+        first, last = sorted(((low - start[k]) / step, (high - start[k]) / step))
+        enter, leave = max(enter, first), min(leave, last)
+    return leave - enter > 1e-9
 
 
 def label_marks(axes: Axes, marks: Sequence[Mark], dots: NDArray[np.float64], fontsize: float = 6.0) -> list[Box]:
@@ -143,7 +170,8 @@ def label_marks(axes: Axes, marks: Sequence[Mark], dots: NDArray[np.float64], fo
     figure = axes.get_figure(root=True)
     if figure is None or not marks:
         return []
-    renderer, points = FigureCanvasAgg(figure).get_renderer(), 72 / figure.dpi
+    renderer: RendererBase = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    points = 72 / figure.dpi
     notes = [
         axes.annotate(
             printable(mark.text), (mark.x, mark.y), xytext=(0, 0), textcoords="figure points", fontsize=fontsize,

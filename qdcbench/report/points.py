@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
-from qdcbench.records import Analysis, ArmSummary, Interval, Ranking, RunRecord
+from qdcbench.canon import plain
+from qdcbench.records import Analysis, ArmSummary, Interval, Ranking, RunRecord, from_json
 
 __all__ = [
     "AXES",
     "DISTANCES",
+    "WIDE_SCOPES",
     "DatasetPoint",
     "arm_score",
     "arms_in_order",
+    "as_written",
     "dataset_points",
     "distance_of",
     "group_facets",
@@ -21,6 +24,7 @@ __all__ = [
     "is_simulated",
     "primary_measure",
     "ranking_for",
+    "repeats_wide_scope",
     "scores_at",
 ]
 
@@ -28,6 +32,8 @@ Distance = Literal["id", "ood"]
 
 AXES = ("quality", "diversity", "complexity")
 DISTANCES: tuple[Distance, ...] = ("id", "ood")
+WIDE_SCOPES = ("simulated", "real")
+"""Scopes of relations and verdicts over all groups of a kind."""
 _ROLES = {"method": 0, "imported": 1, "control": 2}
 FACETS = ("task", "teacher", "budget", "selection")
 
@@ -49,6 +55,14 @@ class DatasetPoint:
     complexity: float | None
     id: float | None
     ood: float | None
+
+
+def as_written(analysis: Analysis) -> Analysis:
+    """Return the analysis as it is read back from its file: floats rounded to the digits that are written.
+
+    Everything drawn starts from this, so that it has the same bytes right after a run and from committed files.
+    """
+    return from_json(Analysis, plain(analysis), f"the analysis of {analysis.edition}")
 
 
 def distance_of(analysis: Analysis, score: str) -> str:
@@ -130,6 +144,15 @@ def is_simulated(analysis: Analysis, group: str) -> bool:
     return any(arm.simulated for arm in analysis.arms if arm.group == group)
 
 
+def repeats_wide_scope(analysis: Analysis, scope: str) -> bool:
+    """Return True for a group that is the only one of its kind when there are relations over all of the kind."""
+    if scope not in analysis.groups:
+        return False
+    simulated = is_simulated(analysis, scope)
+    alike = [group for group in analysis.groups if is_simulated(analysis, group) == simulated]
+    return len(alike) == 1 and any(r.scope == WIDE_SCOPES[not simulated] for r in analysis.relations)
+
+
 def dataset_points(analysis: Analysis, records: Iterable[RunRecord]) -> list[DatasetPoint]:
     """Return one point per complete dataset of the analysis, in order of group, arm and run."""
     where = {run_id: arm for arm in analysis.arms for run_id in arm.run_ids}
@@ -140,11 +163,9 @@ def dataset_points(analysis: Analysis, records: Iterable[RunRecord]) -> list[Dat
             continue
         values = {m.metric: m.value for m in record.measurements}
         at = {axis: values.get(analysis.primary.get(axis, "")) for axis in AXES}
+        means = {distance: _mean_over_sets(analysis, record, distance) for distance in DISTANCES}
         points.append(
-            DatasetPoint(
-                group=arm.group, arm=arm.arm, role=arm.role, run_id=record.run_id, **at,
-                id=_mean_over_sets(analysis, record, "id"), ood=_mean_over_sets(analysis, record, "ood"),
-            )  # fmt: skip
+            DatasetPoint(group=arm.group, arm=arm.arm, role=arm.role, run_id=record.run_id, **at, **means),
         )
     order = {group: i for i, group in enumerate(analysis.groups)}
     return sorted(points, key=lambda p: (order.get(p.group, len(order)), p.arm, p.run_id))

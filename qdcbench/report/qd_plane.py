@@ -1,4 +1,4 @@
-"""Figure ``qd_plane``: where each dataset lies between quality and diversity, and what it was worth out of distribution."""
+"""Figure ``qd_plane``: each dataset between quality and diversity, and what it was worth out of distribution."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.placement import Mark, label_marks
 from qdcbench.report.points import AXES, dataset_points, is_simulated
 from qdcbench.report.style import GREY, INK, FigureData, bare, leave_room, panel_title, printable, sign
-from qdcbench.report.text import number, title_of
+from qdcbench.report.text import number, sign_text, title_of
 
 __all__ = ["data", "draw"]
 
@@ -31,7 +31,7 @@ Row = Mapping[str, str | float | int | bool | None]
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     """Return one row per complete dataset: group, arm, role, simulated, quality, diversity, complexity, ood.
 
-    Datasets without both primaries are counted in the sign and not drawn.
+    Datasets without both primaries are not drawn; the sign says how many there are in all.
     """
     points = dataset_points(analysis, records)
     kept = [p for p in points if p.quality is not None and p.diversity is not None]
@@ -43,8 +43,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
         }
         for p in kept
     )  # fmt: skip
-    left_out = f" ({len(points) - len(kept)} without a primary not drawn)" if len(kept) < len(points) else ""
-    simulated = " · simulated teacher" if any(row["simulated"] for row in rows) else ""
+    left_out = f" of {len(points)}" if len(kept) < len(points) else ""
     labels = {axis: title_of(analysis, analysis.primary.get(axis, axis)) for axis in AXES}
     return FigureData(
         name="qd_plane",
@@ -54,7 +53,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
             f"(diversity). Colour is {labels['complexity']} (complexity), size the probe's mean score out of "
             "distribution. Hollow marks are controls. Names stand at the mean of an arm."
         ),
-        sign=f"edition {analysis.edition} · n = {len(rows)} datasets{left_out}{simulated}",
+        sign=sign_text(analysis, f"n = {len(rows)}{left_out}", (bool(row["simulated"]) for row in rows)),
         rows=rows,
         labels=labels,
     )
@@ -76,10 +75,11 @@ def draw(figure_data: FigureData) -> Figure:
     for axes, group in zip(panels.flat, groups, strict=False):
         _panel(axes, [row for row in rows if row["group"] == group], figure_data, (colours, sizes))
     bar = figure.colorbar(
-        ScalarMappable(norm=colours, cmap=_MAP), ax=panels, location="bottom", aspect=45, pad=0.03, shrink=0.9,
+        ScalarMappable(norm=colours, cmap=_MAP), ax=panels, location="bottom", aspect=45 * columns,
+        pad=0.03, shrink=0.9,
         label=f"complexity: {printable(figure_data.labels['complexity'])}",
     )  # fmt: skip
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     figure.legend(handles=_size_keys(sizes), loc="outside upper right", ncols=4, handletextpad=0.3, columnspacing=1.0)
     sign(figure, figure_data)
     figure.draw_without_rendering()

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from qdcbench.records import Analysis, Interval, RunRecord
-from qdcbench.report.points import DISTANCES, arms_in_order, distance_of, is_simulated, scores_at
+from qdcbench.report.points import DISTANCES, arms_in_order, distance_of, scores_at
 from qdcbench.report.style import GREY, INK, FigureData, leave_room, panel_title, printable, sign
-from qdcbench.report.text import number, set_title
+from qdcbench.report.text import number, set_title, sign_text
 
 __all__ = ["data", "draw"]
 
@@ -29,7 +29,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     """Return one row per group, arm and evaluation set, in the order drawn."""
     sets = [name for distance in DISTANCES for name in scores_at(analysis, distance)]
     sets += [name for name in analysis.score_names if not distance_of(analysis, name)]
-    rows = []
+    rows: list[Row] = []
     for group in analysis.groups:
         for place, arm in enumerate(arms_in_order(analysis, group)):
             for name in sets:
@@ -41,7 +41,6 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
                         "high": value.high, "n": value.n,
                     }
                 )  # fmt: skip
-    simulated = " · simulated teacher" if any(is_simulated(analysis, g) for g in analysis.groups) else ""
     return FigureData(
         name="scores_by_set",
         title="Scores on every evaluation set",
@@ -50,7 +49,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
             "distribution first, then out of distribution. Arms in order of rank, controls below the line. Shades run "
             "from the lowest to the highest score within a set and a panel."
         ),
-        sign=f"edition {analysis.edition} · n = {analysis.complete} datasets{simulated}",
+        sign=sign_text(analysis, f"n = {analysis.complete}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),
         labels={name: set_title(analysis, name) for name in sets},
     )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -15,7 +15,20 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from qdcbench.errors import StoreError
 
-__all__ = ["AXIS_COLOURS", "DISTANCE_COLOURS", "GREY", "INK", "FigureData", "bare", "leave_room", "panel_title", "paper", "printable", "save", "sign"]
+__all__ = [
+    "AXIS_COLOURS",
+    "DISTANCE_COLOURS",
+    "GREY",
+    "INK",
+    "FigureData",
+    "bare",
+    "leave_room",
+    "panel_title",
+    "paper",
+    "printable",
+    "save",
+    "sign",
+]
 
 Cell = str | float | int | bool | None
 
@@ -80,7 +93,7 @@ def paper() -> Iterator[None]:
     """Draw with this look, whatever the user's own matplotlib settings are."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        cast(Any, matplotlib.rcParams).update(_STYLE)
         yield
 
 

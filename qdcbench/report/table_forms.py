@@ -3,16 +3,19 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qdcbench.canon import round_float
+from qdcbench.report.points import AXES
 from qdcbench.report.tables import Cell, Table
 
 if TYPE_CHECKING:
+    import rich.console
     import rich.table
 
-__all__ = ["latex_text", "to_csv", "to_latex", "to_markdown", "to_rich"]
+__all__ = ["TerminalTable", "latex_text", "to_csv", "to_latex", "to_markdown"]
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -89,23 +92,89 @@ def to_latex(table: Table) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
-def to_rich(table: Table, leave_out: Sequence[str] = ()) -> "rich.table.Table":
-    """Return a table for the terminal; texts are never read as rich markup."""
+_NAME = 20
+"""Characters of a name that stay on one line."""
+
+_NARROWER: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
+    (frozenset(), frozenset()),
+    (frozenset(AXES), frozenset()),
+    (frozenset(AXES), frozenset({"teacher_tokens", "accepted_share"})),
+    (frozenset(AXES), frozenset({"teacher_tokens", "accepted_share", "datasets"})),
+    (frozenset(), frozenset({*AXES, "teacher_tokens", "accepted_share", "datasets"})),
+)
+"""Ways to fit a terminal, widest first: columns without their intervals, columns left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalTable:
+    """A table that a rich console prints in the widest form that fits it.
+
+    Texts are never read as markup. Intervals are shown as plus and minus half their width, and headers end at a
+    colon (the note has the rest).
+    """
+
+    table: Table
+    leave_out: frozenset[str] = frozenset()
+
+    def __rich_console__(
+        self, console: "rich.console.Console", options: "rich.console.ConsoleOptions"
+    ) -> "Iterator[rich.table.Table]":
+        """Yield the table, as rich asks of what it prints."""
+        fits = (way for way in _NARROWER if self._width(*way) <= options.max_width)
+        points, without = next(fits, _NARROWER[-1])
+        yield _rich_table(self.table, points, self.leave_out | without)
+
+    def _width(self, points: frozenset[str], without: frozenset[str]) -> int:
+        """Characters the table needs at least; rich would hide the ends of cells that it was told not to wrap."""
+        width = 0
+        for i, column in enumerate(self.table.columns):
+            if column.key in self.leave_out | without:
+                continue
+            texts = [_rich_text(row[i], column.key in points) for row in self.table.rows]
+            longest = max(map(len, [column.header.partition(":")[0], *texts]))
+            width += 2 + (longest if column.align == "right" else min(longest, _NAME))
+        return width - 2
+
+
+def _rich_table(table: Table, points: frozenset[str], leave_out: frozenset[str]) -> "rich.table.Table":
+    """Lay a table out; columns in ``points`` show no interval."""
+    from rich.box import SIMPLE
     from rich.table import Table as RichTable
     from rich.text import Text
 
     shown = [i for i, column in enumerate(table.columns) if column.key not in leave_out]
-    out = RichTable(title=Text(table.title), caption=Text(table.note), box=None, pad_edge=False, title_justify="left",
-                    caption_justify="left", header_style="bold")  # fmt: skip
-    for i in shown:
+    long = [c.header.replace(": ", " = ") for c in table.columns if ": " in c.header]
+    out = RichTable(
+        title=Text(table.title, style="bold"), caption=Text("; ".join([table.note, *long])), box=SIMPLE,
+        pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, title_justify="left", caption_justify="left",
+    )  # fmt: skip
+    for place, i in enumerate(shown):
         column = table.columns[i]
-        wrap = column.align == "left"
-        out.add_column(Text(column.header), justify=column.align, no_wrap=not wrap, overflow="fold")
+        first = max((len(row[i].text) for row in table.rows), default=0) if place == 0 else None
+        out.add_column(
+            Text(column.header.partition(":")[0]), justify=column.align, no_wrap=column.align == "right",
+            overflow="fold", min_width=min(first, _NAME) if first else None,
+        )  # fmt: skip
     for index, row in enumerate(table.rows):
-        cells = [Text(f"{row[i].text} {row[i].tie}".rstrip(), style=_style(row[i].text)) for i in shown]
-        out.add_row(*cells, end_section=index + 1 in table.rules)
+        cells = [_rich_text(row[i], table.columns[i].key in points) for i in shown]
+        out.add_row(*(Text(t, style=_STYLES.get(t, "")) for t in cells), end_section=index + 1 in table.rules)
     return out
 
 
-def _style(text: str) -> str:
-    return {"supported": "bold green", "contradicted": "bold red", "undetermined": "yellow"}.get(text, "")
+def _rich_text(cell: Cell, point_only: bool) -> str:
+    text = cell.text.partition(" [")[0] if point_only else _plus_minus(cell)
+    return f"{text} {cell.tie}".rstrip()
+
+
+def _plus_minus(cell: Cell) -> str:
+    """``0.71 ±0.02`` for ``0.71 [0.69, 0.73]``, with the decimals of the point."""
+    point, bracket, _ = cell.text.partition(" [")
+    if not bracket or len(cell.values) < 3:
+        return cell.text
+    _, low, high = cell.values[:3]
+    if not isinstance(low, float) or not isinstance(high, float):
+        return cell.text
+    return f"{point} ±{(high - low) / 2:.{len(point.partition('.')[2])}f}"
+
+
+_STYLES = {"supported": "bold green", "contradicted": "bold red", "undetermined": "yellow"}

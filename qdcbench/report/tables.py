@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from qdcbench.canon import digest
 from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
 from qdcbench.report.points import (
@@ -12,6 +13,7 @@ from qdcbench.report.points import (
     DISTANCES,
     arm_score,
     arms_in_order,
+    as_written,
     headline,
     is_simulated,
     primary_measure,
@@ -28,9 +30,19 @@ from qdcbench.report.text import (
 )
 
 if TYPE_CHECKING:
-    import rich.table
+    from qdcbench.report.table_forms import TerminalTable
 
-__all__ = ["Cell", "Column", "Table", "all_tables", "main_table", "relation_table", "terminal_tables", "verdict_table", "write_tables"]
+__all__ = [
+    "Cell",
+    "Column",
+    "Table",
+    "all_tables",
+    "main_table",
+    "relation_table",
+    "terminal_tables",
+    "verdict_table",
+    "write_tables",
+]
 
 Value = str | float | int | bool | None
 
@@ -112,10 +124,11 @@ def main_table(analysis: Analysis, group: str) -> Table:
     first_control = next((i for i, arm in enumerate(arms) if arm.role == "control"), 0)
     coverage = _coverage(arms)
     return Table(
-        name=f"main_{_file_part(group)}",
+        name=f"main_{_file_part(analysis, group)}",
         title=group_title(group) + (" (simulated)" if is_simulated(analysis, group) else ""),
         note=(
-            f"edition {analysis.edition}; {coverage}; 95% intervals over datasets; methods that share a letter "
+            ("" if analysis.valid else "INVALID; ")
+            + f"edition {analysis.edition}; {coverage}; 95% intervals over datasets; methods that share a letter "
             "cannot be told apart; ID in distribution, OOD out of distribution; controls below the line"
         ),
         columns=tuple(columns),
@@ -145,8 +158,11 @@ def _coverage(arms: Iterable[ArmSummary]) -> str:
     return f"{done} of {promised} datasets complete"
 
 
-def _file_part(group: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in group).strip("-") or "group"
+def _file_part(analysis: Analysis, group: str) -> str:
+    """A group's name as part of a file's; groups whose names would be alike get a piece of their digest."""
+    parts = ["".join(c if c.isascii() and c.isalnum() else "-" for c in g).strip("-").lower() for g in analysis.groups]
+    part = parts[analysis.groups.index(group)]
+    return part if part and parts.count(part) == 1 else f"{part}-{digest(group)[:6]}"
 
 
 def verdict_table(analysis: Analysis) -> Table:
@@ -167,24 +183,25 @@ def verdict_table(analysis: Analysis) -> Table:
     )
 
 
-def relation_table(analysis: Analysis) -> Table:
-    """Return the standardised effect of each measure on each score, primaries first."""
-    ordered = sorted(analysis.relations, key=lambda r: (r.scope, not r.primary, r.axis, r.measure, r.score))
+def relation_table(analysis: Analysis, *, primary: bool) -> Table:
+    """Return the standardised effect of each primary (or each exploratory) measure on each score."""
+    kept = [r for r in analysis.relations if r.primary == primary]
+    ordered = sorted(kept, key=lambda r: (r.scope, r.axis, r.measure, r.score))
     columns = (
-        *(Column(key=key, header=key, align="left") for key in ("scope", "axis", "measure", "score", "kind")),
+        *(Column(key=key, header=key, align="left") for key in ("scope", "axis", "measure", "score")),
         Column(key="effect", header="effect", parts=("", "_low", "_high")),
         *(Column(key=key, header=header) for key, header in _RELATION_NUMBERS),
     )
     return Table(
-        name="relations",
-        title="Effect of each axis on each score",
+        name="relations" if primary else "relations_exploratory",
+        title="Effect of each axis on each score" + ("" if primary else " (exploratory)"),
         note=(
-            f"edition {analysis.edition}; standard deviations of the score per standard deviation of the measure, other "
-            "primaries and log training words held fixed; observational; detectable: smallest effect with 80% power"
+            f"edition {analysis.edition}; standard deviations of the score per standard deviation of the measure, "
+            "other primaries and log training words fixed; observational; detectable: smallest effect with 80% power"
         ),
         columns=columns,
         rows=tuple(_relation_row(r) for r in ordered),
-        rules=_where_changes([(r.scope, r.primary) for r in ordered]),
+        rules=_where_changes([r.scope for r in ordered]),
     )
 
 
@@ -195,8 +212,7 @@ _RELATION_NUMBERS = (
 
 
 def _relation_row(relation: Relation) -> tuple[Cell, ...]:
-    kind = "primary" if relation.primary else "exploratory"
-    words = (group_title(relation.scope), relation.axis, relation.measure, relation.score, kind)
+    words = (group_title(relation.scope), relation.axis, relation.measure, relation.score)
     effect = relation.effect
     p = relation.p_adjusted
     return (
@@ -215,20 +231,26 @@ def _where_changes(keys: Sequence[object]) -> tuple[int, ...]:
 
 
 def all_tables(analysis: Analysis) -> list[Table]:
-    """Return the main table of each group, then verdicts, then relations."""
-    return [*(main_table(analysis, g) for g in analysis.groups), verdict_table(analysis), relation_table(analysis)]
+    """Return the main table of each group, then verdicts, then primary and exploratory relations."""
+    relations = [relation_table(analysis, primary=primary) for primary in (True, False)]
+    return [*(main_table(analysis, group) for group in analysis.groups), verdict_table(analysis), *relations]
 
 
-def terminal_tables(analysis: Analysis) -> "list[rich.table.Table]":
-    """Return what a terminal shows after a run: main tables, then verdicts without their long rules."""
-    from qdcbench.report.table_forms import to_rich
+def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
+    """Return what a terminal shows after a run: main tables, then verdicts without their long rules.
 
-    verdicts = to_rich(verdict_table(analysis), leave_out=("rule",))
-    return [*(to_rich(main_table(analysis, group), leave_out=("role",)) for group in analysis.groups), verdicts]
+    Hand each to ``print`` of a rich console.
+    """
+    from qdcbench.report.table_forms import TerminalTable
+
+    main = [TerminalTable(main_table(analysis, g), frozenset({"role", "rows"})) for g in analysis.groups]
+    return [*main, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
 
 
 def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
-    """Write every table as ``NAME.md``, ``NAME.csv`` and ``NAME.tex``; same input, same bytes.
+    """Write every table as ``NAME.csv``, and all but the exploratory relations as ``NAME.md`` and ``NAME.tex``.
+
+    Same input, same bytes.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -236,8 +258,11 @@ def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
     from qdcbench.report.table_forms import to_csv, to_latex, to_markdown
 
     paths = []
-    for table in all_tables(analysis):
-        for suffix, form in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+    for table in all_tables(as_written(analysis)):
+        forms = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
+        if table.name == "relations_exploratory":
+            forms = {"csv": to_csv}
+        for suffix, form in forms.items():
             path = folder / f"{table.name}.{suffix}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,18 @@ from statistics import median
 
 from qdcbench.records import Analysis, Interval
 
-__all__ = ["MISSING", "big_number", "decimals_for", "group_title", "interval_text", "number", "percent", "set_title", "title_of"]
+__all__ = [
+    "MISSING",
+    "big_number",
+    "decimals_for",
+    "group_title",
+    "interval_text",
+    "number",
+    "percent",
+    "set_title",
+    "sign_text",
+    "title_of",
+]
 
 MISSING = "–"
 
@@ -28,7 +39,7 @@ def interval_text(value: Interval, decimals: int = 2) -> str:
 
 
 def decimals_for(values: Iterable[Interval]) -> int:
-    """Return how many decimals a column needs to show its typical interval: 2 to 4 for shares, fewer for large numbers."""
+    """Return how many decimals show a column's typical interval: 2 to 4, fewer for large numbers."""
     known = [v for v in values if v.point is not None]
     largest = max((abs(v.point) for v in known if v.point is not None), default=0.0)
     if largest >= 100:
@@ -75,6 +86,14 @@ def set_title(analysis: Analysis, score: str) -> str:
     if len(tasks) == 1:
         name = name.removeprefix(f"{tasks[0]}_")
     return " ".join(word.upper() if word in {"id", "ood"} else word for word in name.split("_"))
+
+
+def sign_text(analysis: Analysis, n: str, simulated: Iterable[bool]) -> str:
+    """Return the line under a figure: edition, n, and whether a scripted teacher wrote all or some of the data."""
+    flags = set(simulated)
+    who = {True: "simulated teacher", False: ""}[True in flags] if len(flags) < 2 else "simulated where marked"
+    parts = ["INVALID edition" if not analysis.valid else "edition", analysis.edition]
+    return " · ".join(part for part in (" ".join(parts), f"{n} datasets", who) if part)
 
 
 def group_title(group: str) -> str:

@@ -114,7 +114,10 @@ def _arms(
 def _relate(
     complete: Sequence[Unit], axes: dict[str, str], score_names: Sequence[str], suite: SuiteFacts
 ) -> tuple[tuple[Relation, ...], tuple[Relation, ...], tuple[Verdict, ...]]:
-    """Return relations and contrasts of every scope, and the verdicts of the two that claims are about."""
+    """Return relations and contrasts of every scope, and the verdicts of the two that claims are about.
+
+    A scope whose methods all failed has verdicts too: undetermined.
+    """
     related: list[Relation] = []
     contrasted: list[Relation] = []
     answered: list[Verdict] = []
@@ -123,8 +126,10 @@ def _relate(
         found, differences = relations(table, axes, suite), contrasts(table, suite)
         related.extend(found)
         contrasted.extend(differences)
-        if scope in ("simulated", "real"):
-            answered.extend(verdicts(scope, found, differences, suite))
+    promised = {"simulated" if cell.simulated else "real" for cell in suite.promised if cell.role == "method"}
+    for scope in sorted(promised):
+        mine = [[row for row in rows if row.scope == scope] for rows in (related, contrasted)]
+        answered.extend(verdicts(scope, mine[0], mine[1], suite))
     return tuple(related), tuple(contrasted), tuple(answered)
 
 

@@ -55,7 +55,7 @@ def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[tup
 
 
 def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
-    from qdcbench.probes.base import answer_losses
+    from qdcbench.probes.start import answer_losses
 
     task = bench.task(spec)
     structures = tuple(task.structure(row.prompt) for row in rows)
@@ -70,7 +70,15 @@ def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
     )
 
 
+def _nothing() -> tuple[Measurement, ...]:
+    """Return every measure without a value: there are no rows."""
+    metrics = [row.metric for row in METRICS.values()]
+    return tuple(Measurement(metric=m.name, axis=m.axis, value=None, n=0, reason="there are no rows") for m in metrics)
+
+
 def _measure(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
+    if not rows:
+        return _nothing()
     axes = {"task": spec.task, "repetition": spec.repetition}
     names = [name for name in METRICS if name != "judge_score"]
     found = measure_rows(

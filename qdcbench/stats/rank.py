@@ -27,31 +27,37 @@ class PairwiseTest:
 def pairwise(values: FloatArray) -> PairwiseTest:
     """Compare all pairs of arms; ``values`` has shape (arms, repetitions), NaN where a repetition is missing.
 
-    Every pair is compared over its common repetitions. The error is the residual of arm + repetition, pooled
-    over all arms (a randomised block design): three repetitions leave a test of one pair two degrees of
-    freedom, with which no difference outlives the adjustment. The price is the assumption that arms vary
-    alike between repetitions.
+    Every pair is compared over its common repetitions. Its error is the larger of two: the residual of arm +
+    repetition pooled over all arms (a randomised block design), and the spread of its own differences. Three
+    repetitions alone leave a pair two degrees of freedom, with which no difference outlives the adjustment; the
+    pooled error alone, in simulations with 8 to 10 equal arms, told some apart in 6-11 % of studies where arms
+    differed in spread, and in 13-20 % where one was four times as noisy. The larger of both: 3-5 % and 6-9 %.
     """
     there = ~np.isnan(values)
     n_arms = values.shape[0]
-    p_raw = np.full((n_arms, n_arms), np.nan)
+    adjusted = np.full((n_arms, n_arms), np.nan)
     variance, df = _block_residual(values, there)
-    if variance is None or df < 1:
-        return PairwiseTest(p_adjusted=p_raw, df=df, stderr_of_difference=None)
+    if variance is None:
+        return PairwiseTest(p_adjusted=adjusted, df=df, stderr_of_difference=None)
     rows, columns = np.triu_indices(n_arms, 1)
-    common = (there[rows] & there[columns]).sum(axis=1)
-    gaps = np.where(there[rows] & there[columns], values[rows] - values[columns], 0.0).sum(axis=1)
-    usable = common > 0
-    stderr = np.sqrt(2 * variance / np.maximum(common, 1))
-    mean_gap = gaps / np.maximum(common, 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(np.abs(mean_gap) <= 1e-12, 0.0, np.abs(mean_gap) / stderr)
-    adjusted = holm(np.where(usable, 2 * stats.t.sf(t, df), np.nan))
-    p_raw[rows, columns] = adjusted
-    p_raw[columns, rows] = adjusted
-    most = int(common.max(initial=0))
+    p = np.full(rows.size, np.nan)
+    most = 0
+    for pair, (i, j) in enumerate(zip(rows, columns, strict=True)):
+        gaps = (values[i] - values[j])[there[i] & there[j]]
+        if gaps.size:
+            own = float(gaps.var(ddof=1)) if gaps.size > 1 else 0.0
+            p[pair] = _p_of(float(gaps.mean()), np.sqrt(max(2 * variance, own) / gaps.size), df)
+            most = max(most, gaps.size)
+    adjusted[rows, columns] = adjusted[columns, rows] = holm(p)
     typical = float(np.sqrt(2 * variance / most)) if most else None
-    return PairwiseTest(p_adjusted=p_raw, df=df, stderr_of_difference=typical)
+    return PairwiseTest(p_adjusted=adjusted, df=df, stderr_of_difference=typical)
+
+
+def _p_of(gap: float, stderr: float, df: float) -> float:
+    """Return the two-sided p-value of a gap; without any spread an equal pair is a tie and any other differs."""
+    if abs(gap) <= 1e-12:
+        return 1.0
+    return float(2 * stats.t.sf(abs(gap) / stderr, df)) if stderr > 0 else 0.0
 
 
 def _block_residual(values: FloatArray, there: NDArray[np.bool_]) -> tuple[float | None, float]:

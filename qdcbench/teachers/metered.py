@@ -21,7 +21,7 @@ class _Ask:
     """What all questions of one ``ask_many`` share."""
 
     intent: str
-    prompt: str
+    template: str
     temperature: float
     max_tokens: int
 
@@ -42,7 +42,7 @@ class MeteredRole:
         self._lock = Lock()
 
     def ask(
-        self, intent: str, *, prompt: str = "", temperature: float = 1.0, max_tokens: int = 512, **material: Any
+        self, intent: str, *, template: str = "", temperature: float = 1.0, max_tokens: int = 512, **material: Any
     ) -> str:
         """Ask one question and return the text.
 
@@ -51,7 +51,7 @@ class MeteredRole:
             PluginError: unknown intent, no such prompt, or material that does not fit.
             TeacherError: no usable answer.
         """
-        shared = _Ask(intent=intent, prompt=prompt, temperature=temperature, max_tokens=max_tokens)
+        shared = _Ask(intent=intent, template=template, temperature=temperature, max_tokens=max_tokens)
         return self._ask_all(shared, [material])[0]
 
     def ask_many(
@@ -59,7 +59,7 @@ class MeteredRole:
         intent: str,
         materials: Sequence[Mapping[str, Any]],
         *,
-        prompt: str = "",
+        template: str = "",
         temperature: float = 1.0,
         max_tokens: int = 512,
     ) -> list[str]:
@@ -73,7 +73,7 @@ class MeteredRole:
             TeacherError: no usable answer to one of them; the others are charged.
         """
         return self._ask_all(
-            _Ask(intent=intent, prompt=prompt, temperature=temperature, max_tokens=max_tokens), materials
+            _Ask(intent=intent, template=template, temperature=temperature, max_tokens=max_tokens), materials
         )
 
     def _ask_all(self, shared: _Ask, materials: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -90,7 +90,7 @@ class MeteredRole:
     def _request(self, shared: _Ask, material: Mapping[str, Any]) -> Request:
         if shared.intent not in INTENTS:
             raise PluginError(f"there is no intent {shared.intent!r}; {did_you_mean(shared.intent, INTENTS)}")
-        name = shared.prompt or shared.intent
+        name = shared.template or shared.intent
         # A scripted teacher reads the material; without a prompt the messages only make its token counts real.
         plain = self._teacher.simulated and name not in self._prompts.sections
         messages = plain_messages(shared.intent, material) if plain else self._prompts.render(name, material)

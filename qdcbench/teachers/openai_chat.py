@@ -218,7 +218,8 @@ class ChatTeacher:
             if wait > LONGEST_WAIT:
                 sentence = f"{told} and asks to wait {wait:.0f} s, so its quota is spent; run again later"
                 return Fault(sentence=sentence, retry=False)
-            return Fault(sentence=f"{told}; lower concurrency or run again later", retry=True, wait=wait)
+            advice = "see the server's log" if status == 500 else "lower concurrency or run again later"
+            return Fault(sentence=f"{told}; {advice}", retry=True, wait=wait)
         if status == 401:
             # The server's words are left out: some quote the key they refuse.
             advice = f"replace the key in the variable {name}" if self._key else f"export the key as {name}"

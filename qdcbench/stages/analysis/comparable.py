@@ -9,8 +9,8 @@ from qdcbench.records import RunRecord, SuiteFacts, group_of
 
 __all__ = ["require_comparable"]
 
-VARY_BY_METHOD = frozenset({"method", "prompts"})
-"""Hashes that differ between the methods of one group, by design."""
+VARY_BY_METHOD = frozenset({"method", "prompts", "data"})
+"""Hashes that differ between the arms of one group, by design; ``data`` is the file of imported data."""
 
 VARY_BY_REPETITION = frozenset({"seeds"})
 """Hashes that may differ between repetitions, and must agree within one."""

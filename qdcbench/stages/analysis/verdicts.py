@@ -59,14 +59,14 @@ def verdicts(
 
 def _rule(claim: _Claim, suite: SuiteFacts) -> str:
     names = " and on ".join(primary_scores(suite)[i] for i in claim.scores)
-    both = len(claim.scores) > 1
+    they_lie, either = ("both intervals lie", "either") if len(claim.scores) > 1 else ("it lies", "it")
+    margin = f"±{suite.smallest_effect:g} standard deviations"
     return (
-        f"Effect of {suite.primary[claim.axis]} on {names}, the other axes and the log of training words held, methods "
-        f"as clusters. Supported if {'both intervals' if both else 'the interval'} at the level Holm gives "
-        f"{'them lie' if both else 'it lies'} on the helpful side of zero and, whichever method is left out, at least "
-        f"half of the effect stays. Contradicted if {'either' if both else 'it'} lies on the harmful side of zero or "
-        f"within ±{suite.smallest_effect:g} standard deviations. Undetermined otherwise, and with fewer than "
-        f"{FEWEST_CLUSTERS} methods or {FEWEST_DATASETS} datasets."
+        f"Effect of {suite.primary[claim.axis]} on {names}, the other axes and the log of training words held, "
+        f"methods as clusters, interval at the level Holm gives it. Supported if {they_lie} on the helpful side of "
+        f"zero and not within {margin}. Contradicted if {either} lies on the harmful side of zero or within {margin}. "
+        "Either answer must outlive leaving out any one method: half of the effect stays, or a small effect stays "
+        f"small. Undetermined otherwise, and with fewer than {FEWEST_CLUSTERS} methods or {FEWEST_DATASETS} datasets."
     )
 
 
@@ -93,17 +93,22 @@ def _answer(relation: Relation, suite: SuiteFacts) -> tuple[Answer, str]:
     interval = relation.effect_adjusted
     if interval is None or interval.point is None or interval.low is None or interval.high is None:
         return "undetermined", relation.effect.reason or "there is no interval"
-    low, high = sorted(_direction(relation, suite) * bound for bound in (interval.low, interval.high))
-    if high < 0 or (-suite.smallest_effect < low and high < suite.smallest_effect):
-        return "contradicted", ""
-    if low <= 0:
+    sign, margin = _direction(relation, suite), suite.smallest_effect
+    low, high = sorted(sign * bound for bound in (interval.low, interval.high))
+    small = -margin < low and high < margin
+    if low <= 0 <= high and not small:
         return "undetermined", "the interval holds zero and effects that matter"
-    without = relation.leave_one_out
-    if without is None:
+    if relation.leave_one_out is None:
         return "undetermined", "the effect cannot be fitted without one of the methods"
-    if min(value * interval.point for value in without) < 0.5 * interval.point**2:
-        return "undetermined", "one method carries more than half of the effect"
-    return "supported", ""
+    least, greatest = sorted(sign * value for value in relation.leave_one_out)
+    point = sign * interval.point
+    if small:
+        stays = -margin < least and greatest < margin
+    else:
+        stays = least >= point / 2 if low > 0 else greatest <= point / 2
+    if not stays:
+        return "undetermined", "it hangs on one method"
+    return ("supported" if low > 0 and not small else "contradicted"), ""
 
 
 def _evidence(claim: _Claim, tested: Sequence[tuple[Relation, tuple[Answer, str]]], contrast: Relation | None) -> str:

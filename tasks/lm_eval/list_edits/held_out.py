@@ -2,26 +2,30 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict
 
-try:
-    import qdcbench.tasks  # noqa: F401
-except ImportError:  # lm-eval was started outside the checkout, and qdcbench is not installed
-    sys.path += [str(folder) for folder in Path(__file__).resolve().parents if (folder / "qdcbench/__init__.py").exists()]
-
-from qdcbench.tasks._list_edits_grammar import answer, render
-from qdcbench.tasks._list_edits_sets import held_out
-
 __all__ = ["answer_nll", "load"]
+
+if find_spec("qdcbench") is None:  # lm-eval was started outside the checkout, and qdcbench is not installed
+    _HOMES = [folder for folder in Path(__file__).resolve().parents if (folder / "qdcbench/__init__.py").exists()]
+    sys.path += map(str, _HOMES)
+
+_GRAMMAR = import_module("qdcbench.tasks._list_edits_grammar")
+_SETS = import_module("qdcbench.tasks._list_edits_sets")
 
 
 def load(held_out_set: str, **_: object) -> DatasetDict:
     """One held-out set as the split `test`, with the columns `prompt` and `answer`."""
-    programs = held_out(held_out_set)
-    rows = {"prompt": list(map(render, programs)), "answer": list(map(answer, programs))}
+    programs = _SETS.held_out(held_out_set)
+    rows = {
+        "prompt": [_GRAMMAR.render(program) for program in programs],
+        "answer": [_GRAMMAR.answer(program) for program in programs],
+    }
     return DatasetDict({"test": Dataset.from_dict(rows)})
 
 

@@ -1,0 +1,77 @@
+"use strict";
+
+// The sections around the table: facts and banners, verdict cards, effects of axes, controls, methods.
+
+function drawTop() {
+  const facts = { datasets: `${DATA.complete} of ${DATA.promised}`, failed: DATA.failed, tables: DATA.groups.length,
+    inputs: DATA.inputs_sha256.slice(0, 12), version: DATA.version };
+  $("facts").replaceChildren(...Object.entries(facts).map(([k, v]) => make("div", {}, make("dt", { text: k }), make("dd", { text: v }))));
+  const banners = [];
+  if (!DATA.valid) {
+    banners.push(make("div", { class: "banner bad", role: "alert" },
+      make("strong", { text: "INVALID. The controls did not come out as they must; conclude nothing from this edition." }),
+      make("ul", {}, DATA.invalid_because.map((why) => make("li", {}, name(why))))));
+  }
+  if (DATA.complete < DATA.promised) {
+    banners.push(make("div", { class: "banner warn" }, make("strong", { text: "Incomplete. " }),
+      `${DATA.promised - DATA.complete} of ${DATA.promised} promised datasets are missing, ${DATA.failed} of them failed. Open an arm to read why.`));
+  }
+  $("banners").replaceChildren(...banners);
+}
+
+function drawCards() {
+  const marks = { supported: "✓", contradicted: "✕", undetermined: "?" };
+  const card = (v) => make("article", { class: `card ${v.answer}` },
+    make("p", { class: "answer" }, make("span", { class: "mark", "aria-hidden": "true", text: marks[v.answer] || "?" }), v.answer),
+    make("h4", {}, make("span", { class: "claim", text: v.claim }), " ", name(v.statement)),
+    make("p", { class: "evidence" }, name(v.evidence)),
+    make("details", {}, make("summary", { text: "Rule" }), make("p", {}, name(v.rule))));
+  // A scope at a time: what holds for simulated data is never read next to what holds for language models.
+  const scopes = [...new Set(DATA.verdicts.map((v) => v.scope))];
+  $("cards").replaceChildren(...scopes.flatMap((scope) => {
+    const own = DATA.verdicts.filter((v) => v.scope === scope);
+    return [make("h3", { class: "scope" }, name(scope),
+      own[0].simulated ? make("span", { class: "badge simulated", text: "simulated" }) : null),
+    make("div", { class: "cards" }, own.map(card))];
+  }));
+  $("verdicts").hidden = !DATA.verdicts.length;
+}
+
+function drawRelations() {
+  const scopes = [...new Set(DATA.relations.map((r) => r.scope))];
+  const toggle = make("label", { class: "check" }, make("input", { type: "checkbox", checked: state.exploratory,
+    onchange: (e) => change({ exploratory: e.target.checked }) }), "exploratory measures too");
+  const ends = DATA.relations.flatMap((r) => r.effect.slice(0, 3)).filter((v) => v !== null).map(Math.abs);
+  const most = Math.max(0.5, ...ends);
+  const blocks = scopes.map((scope) => {
+    const rows = DATA.relations.filter((r) => r.scope === scope && (r.primary || state.exploratory));
+    return make("div", { class: "scroll" }, make("table", { class: "plain effects" }, make("caption", {}, name(scope)),
+      make("thead", {}, make("tr", {}, ["axis", "measure", "score", "effect", "", "p adj.", "detectable", "datasets", "methods"].map((h) => make("th", { scope: "col", text: h })))),
+      make("tbody", {}, rows.map((r) => make("tr", { class: `${r.distance}${r.primary ? "" : " exploratory"}` },
+        make("td", { text: r.axis }), make("th", { scope: "row" }, name(r.measure)), make("td", {}, name(r.score)),
+        make("td", { class: "wide" }, track(r.effect, -most, most, { zero: true, band: r.detectable })),
+        make("td", { class: "number", text: `${fixed(r.effect[0], 2)} ${bounds(r.effect, (v) => fixed(v, 2))}` }),
+        make("td", { class: "number", text: pvalue(r.p_adjusted) }), make("td", { class: "number", text: fixed(r.detectable, 2) }),
+        make("td", { class: "number", text: r.n }), make("td", { class: "number", text: r.clusters }))))));
+  });
+  $("relations").replaceChildren(...(DATA.relations.some((r) => !r.primary) ? [toggle] : []), ...blocks);
+  $("effects").hidden = !DATA.relations.length;
+}
+
+function drawLists() {
+  $("controls").replaceChildren(...DATA.controls.map((c) => {
+    const word = c.holds ? "holds" : c.checked === false ? "not checked" : "fails";
+    return make("li", {}, make("span", { class: `badge ${c.holds ? "good" : "bad"}`, text: word }), " ", make("strong", {}, name(c.name)),
+      " ", name(c.detail), make("span", { class: "note" }, " ", name(c.group)));
+  }));
+  $("checks").hidden = !DATA.controls.length;
+  $("methods").replaceChildren(...Object.entries(DATA.methods).map(([key, info]) =>
+    make("details", {}, make("summary", {}, make("strong", {}, name(key)), " ", name(info.summary)),
+      make("p", {}, "Reference: ", reference(info.reference), info.version ? `. Version ${info.version}.` : "."),
+      info.params && Object.keys(info.params).length ? make("p", { class: "note" }, "Defaults: ", flat(info.params)) : null,
+      manifest(info))));
+  $("manifests").hidden = !Object.keys(DATA.methods).length;
+  $("figures").hidden = !document.querySelector("#figures figure");
+  $("foot").replaceChildren(make("p", { text: `Edition ${DATA.edition}, made by QDCBench ${DATA.version} from records with digest ${DATA.inputs_sha256}. ` +
+    "The same records give the same page, to the byte. Rows of a scripted teacher are labelled simulated and never share a table with rows of a language model." }));
+}

@@ -1,0 +1,26 @@
+"""Every plugin passes the checks that ``qdcbench check`` runs."""
+
+import pytest
+
+from qdcbench.registry import discover
+from qdcbench.testing import check_method, check_task
+
+REGISTRY = discover()
+EXPECTED_METHODS = 12
+EXPECTED_TASKS = 1
+
+
+def test_discovery_found_what_there_is():
+    assert (len(REGISTRY.methods), len(REGISTRY.tasks)) == (EXPECTED_METHODS, EXPECTED_TASKS)
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.methods))
+def test_method(name):
+    findings = check_method(REGISTRY.method(name), REGISTRY)
+    assert len(findings) >= 3
+    assert [f for f in findings if not f.holds] == []
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY.tasks))
+def test_task(name):
+    assert [f for f in check_task(REGISTRY.task(name)) if not f.holds] == []

@@ -1,0 +1,160 @@
+"""The chat teacher against `transformers serve`, a real server with a real (tiny, random) language model."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qdcbench.api import Request
+from qdcbench.errors import TeacherError
+from qdcbench.records import Budget, TeacherSpec
+from qdcbench.teachers.meter import Meter
+from qdcbench.teachers.metered import MeteredRole
+from qdcbench.teachers.openai_chat import ChatTeacher, chat_teacher
+from qdcbench.teachers.prompts import PromptBook
+
+# A command line with no script on PATH needed: the same interpreter that runs the tests.
+SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
+PATIENCE = 60.0
+"""Seconds for the server to come up."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.environ.get("QDCBENCH_SERVE") == "0", reason="switched off by QDCBENCH_SERVE=0"),
+]
+
+
+def save_model(folder: Path) -> None:
+    """Save a Llama of two layers over single bytes, with a chat template of one token a role."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    roles = ["<system>", "<user>", "<assistant>"]
+    vocabulary = ["<eos>", *roles, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    model = models.BPE(vocab={token: i for i, token in enumerate(vocabulary)}, merges=[])
+    bytes_only = Tokenizer(model)
+    bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_only.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_only, eos_token="<eos>", pad_token="<eos>", extra_special_tokens=roles
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ '<' + m['role'] + '>' + m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    config = LlamaConfig(
+        vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        language_model = LlamaForCausalLM(config)
+    # The server samples only where the checkpoint says so, whatever temperature a request asks for.
+    language_model.generation_config = GenerationConfig(do_sample=True, eos_token_id=0, pad_token_id=0)
+    language_model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_up(process: subprocess.Popen[bytes], base_url: str, log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            pytest.fail(f"transformers serve ended with {process.returncode}: {log.read_text()[-2000:]}")
+        try:
+            with urllib.request.urlopen(base_url.removesuffix("/v1") + "/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"transformers serve did not answer within {PATIENCE:g} s: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Start the server once; return its address and the model's name, which is the path of the checkpoint."""
+    for package in ("fastapi", "uvicorn"):
+        if importlib.util.find_spec(package) is None:
+            pytest.fail(f"transformers serve needs {package}: install qdcbench[serve] or set QDCBENCH_SERVE=0")
+    folder = tmp_path_factory.mktemp("serve")
+    save_model(folder / "model")
+    port, log = free_port(), folder / "log.txt"
+    base_url = f"http://127.0.0.1:{port}/v1"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SERVE, "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
+        try:
+            wait_until_up(process, base_url, log)
+            yield base_url, str(folder / "model")
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def teacher_at(served: tuple[str, str], **options: Any) -> ChatTeacher:
+    base_url, model = served
+    return chat_teacher(TeacherSpec(kind="openai", model=model, options={"base_url": base_url, **options}))
+
+
+def questions() -> list[Request]:
+    return [
+        Request(intent="chat", material={}, messages=(("system", "ab"), ("user", "é" * i)), max_tokens=6)
+        for i in range(1, 9)
+    ]
+
+
+def test_usage_is_what_the_model_read_and_wrote(served: tuple[str, str]) -> None:
+    teacher = teacher_at(served, concurrency=8)
+    replies = teacher.complete(questions(), 1)
+    teacher.close()
+    # One token for each of three roles, one for each byte.
+    assert [reply.prompt_tokens for reply in replies] == [3 + 2 + 2 * i for i in range(1, 9)]
+    for reply in replies:
+        assert 1 <= reply.completion_tokens <= 6
+        assert (reply.attempts, reply.usage_estimated) == (1, False)
+        assert reply.finish_reason == ("length" if reply.completion_tokens == 6 else "stop")
+
+
+def test_one_at_a_time_the_seed_decides(served: tuple[str, str]) -> None:
+    # This server keeps one random state for all requests, so only unmixed requests can be repeated.
+    teacher = teacher_at(served, concurrency=1)
+    first, again, other = (teacher.complete(questions(), seed) for seed in (1, 1, 2))
+    teacher.close()
+    assert [reply.text for reply in first] == [reply.text for reply in again]
+    assert [reply.text for reply in first] != [reply.text for reply in other]
+
+
+def test_a_metered_role_charges_and_stops(served: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text('[propose]\nuser = "like {shots}"\n', encoding="utf-8")
+    meter = Meter(Budget(name="b", examples=9, teacher_tokens=None, teacher_calls=5))
+    teacher = teacher_at(served)
+    role = MeteredRole(teacher, meter, PromptBook.load(path, "m"), seed=1)
+    texts = role.ask_many("propose", [{"shots": ["a", str(i)]} for i in range(5)], max_tokens=4)
+    teacher.close()
+    usage = meter.usage()
+    assert len(texts) == 5
+    assert (usage.calls, usage.prompt_tokens) == (5, 5 * (2 + len("like 1. a\n2. 0")))
+    assert 5 <= usage.completion_tokens <= 20
+    assert (usage.failed_calls, usage.estimated_calls) == (0, 0)
+
+
+def test_a_field_the_server_refuses_is_named(served: tuple[str, str]) -> None:
+    teacher = teacher_at(served, extra_body={"top_k": 3})
+    with pytest.raises(TeacherError, match=r"status 422 \(Unexpected fields in the request: {'top_k'}\)"):
+        teacher.complete(questions()[:1], 1)
+    teacher.close()
