@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from qdcbench.editions import write_record
+from qdcbench.errors import StoreError
 from qdcbench.pipeline import run_spec
 from qdcbench.provenance import now, provenance
 from qdcbench.records import Failure, RunRecord, RunSpec
@@ -71,8 +72,12 @@ def _work(pipe: Connection, site: Site) -> None:
         while True:
             spec = pipe.recv()
             record = run_spec(spec, bench, pipe.send)
-            write_record(site.edition, record)
-            pipe.send(record)
+            try:
+                write_record(site.edition, record)
+            except StoreError as error:  # nowhere to write a failure either: the parent ends the run with the sentence
+                pipe.send(error)
+            else:
+                pipe.send(record)
 
 
 def _end_with_parent() -> None:
@@ -178,6 +183,8 @@ def _receive(worker: _Worker, site: Site) -> Iterator[CellEvent]:
         yield CellEvent(spec=worker.cell, stage="failed", record=record)
         worker.cell = None
         return
+    if isinstance(message, StoreError):
+        raise message
     if isinstance(message, RunRecord):
         yield CellEvent(spec=worker.cell, stage=message.status, record=message)
         worker.cell = None

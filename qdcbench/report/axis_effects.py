@@ -20,6 +20,7 @@ from qdcbench.report.style import (
     leave_room,
     panel_title,
     printable,
+    settle,
     sign,
 )
 from qdcbench.report.text import sign_text, title_of
@@ -122,6 +123,7 @@ def draw(figure_data: FigureData) -> Figure:
     keys.append(Patch(color=_BAND, label="not detectable"))
     figure.legend(handles=keys, loc="outside upper center", ncols=4, columnspacing=1.0, handletextpad=0.4)
     sign(figure, figure_data)
+    settle(figure)
     return figure
 
 

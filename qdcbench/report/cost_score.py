@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.placement import Mark, label_marks
 from qdcbench.report.points import DISTANCES, arm_score, arms_in_order
-from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, leave_room, panel_title, sign
+from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, leave_room, panel_title, settle, sign
 from qdcbench.report.text import big_number, sign_text
 
 __all__ = ["data", "draw"]
@@ -73,8 +73,7 @@ def draw(figure_data: FigureData) -> Figure:
     keys.append(Line2D([], [], ls="", marker="o", ms=4.5, mfc="white", color=GREY, label="control"))
     figure.legend(handles=keys, loc="outside upper right", ncols=3, columnspacing=1.2, handletextpad=0.4)
     sign(figure, figure_data)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     for axes, part in zip(panels.flat, parts, strict=False):
         _names(axes, part)
     return figure

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.placement import Mark, label_marks
 from qdcbench.report.points import AXES, dataset_points, is_simulated
-from qdcbench.report.style import GREY, INK, FigureData, bare, leave_room, panel_title, printable, sign
+from qdcbench.report.style import GREY, INK, FigureData, bare, leave_room, panel_title, printable, settle, sign
 from qdcbench.report.text import number, sign_text, title_of
 
 __all__ = ["data", "draw"]
@@ -82,8 +82,7 @@ def draw(figure_data: FigureData) -> Figure:
     bar.outline.set_visible(False)
     figure.legend(handles=_size_keys(sizes), loc="outside upper right", ncols=4, handletextpad=0.3, columnspacing=1.0)
     sign(figure, figure_data)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     for axes, group in zip(panels.flat, groups, strict=False):
         _names(axes, [row for row in rows if row["group"] == group], sizes)
     return figure

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from qdcbench.records import Analysis, Interval, RunRecord
 from qdcbench.report.points import DISTANCES, arms_in_order, distance_of, scores_at
-from qdcbench.report.style import GREY, INK, FigureData, leave_room, panel_title, printable, sign
+from qdcbench.report.style import GREY, INK, FigureData, leave_room, panel_title, printable, settle, sign
 from qdcbench.report.text import number, set_title, sign_text
 
 __all__ = ["data", "draw"]
@@ -70,6 +70,7 @@ def draw(figure_data: FigureData) -> Figure:
         _panel(axes, part, figure_data)
         panel_title(axes, group, simulated=bool(part and part[0]["simulated"]), width=14 * sets - 12)
     sign(figure, figure_data)
+    settle(figure)
     return figure
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "paper",
     "printable",
     "save",
+    "settle",
     "sign",
 ]
 
@@ -144,6 +145,15 @@ def leave_room(figure: Figure) -> None:
 def sign(figure: Figure, data: FigureData) -> None:
     """Write edition, n and *simulated* at the lower left, in the line that ``leave_room`` keeps free."""
     figure.text(0.01, 0.006, data.sign, fontsize=5.5, color="#5a6570", ha="left", va="bottom", parse_math=False)
+
+
+def settle(figure: Figure) -> None:
+    """Lay the figure out for good. The solver's last bits differ from run to run, so positions are rounded."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(float(v), 6) for v in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def panel_title(axes: Axes, group: str, *, simulated: bool, width: int = 52) -> None:

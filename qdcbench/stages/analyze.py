@@ -15,13 +15,14 @@ from qdcbench.records import (
     RunRecord,
     SuiteFacts,
     Verdict,
+    group_of,
 )
 from qdcbench.stages.analysis.comparable import require_comparable
 from qdcbench.stages.analysis.controls import control_checks
 from qdcbench.stages.analysis.rankings import comparisons, primary_scores, ranked_scores, rankings
 from qdcbench.stages.analysis.relations import AXES, contrasts, relations, scopes, table_of
 from qdcbench.stages.analysis.summaries import arm_summary
-from qdcbench.stages.analysis.units import Unit, axes_of, ordered, units
+from qdcbench.stages.analysis.units import Unit, axes_of, ordered, short_name, units
 from qdcbench.stages.analysis.verdicts import verdicts
 
 __all__ = ["analyze"]
@@ -68,7 +69,16 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
         controls=checks,
         contrasts=contrasted,
         smallest_effect=suite.smallest_effect,
+        distances=_distances(score_names, suite),
     )
+
+
+def _distances(score_names: Sequence[str], suite: SuiteFacts) -> dict[str, str]:
+    """Map each score to ``id`` or ``ood``; the derived means are named so themselves."""
+    distance = {"id": "id", "ood": "ood"}
+    for kind, sets in (("id", suite.id_sets), ("ood", suite.ood_sets)):
+        distance |= {short_name(name, task): kind for task, names in sets.items() for name in names}
+    return {score: distance[score.split(":")[0]] for score in score_names if score.split(":")[0] in distance}
 
 
 def _require_primaries(suite: SuiteFacts) -> None:
@@ -101,7 +111,7 @@ def _arms(
     """Summarise every promised cell, also those without a record."""
     by_cell: dict[tuple[str, str], list[RunRecord]] = defaultdict(list)
     for record in records:
-        by_cell[record.spec.setting.rpartition("|")[0], record.spec.arm].append(record)
+        by_cell[group_of(record.spec), record.spec.arm].append(record)
     units_by_cell: dict[tuple[str, str], list[Unit]] = defaultdict(list)
     for unit in complete:
         units_by_cell[unit.group, unit.record.spec.arm].append(unit)

@@ -1,0 +1,178 @@
+"""Whole runs as a user starts them: finished, failed, killed, on a full disk."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SUITE = """
+name = "small"
+budget = "tiny"
+probe = "glance"
+repetitions = 1
+measure_n = 30
+cell_seconds = 20
+{more}
+[[arm]]
+method = "persona"
+[[arm]]
+method = "oracle"
+[[arm]]
+method = "no_training"
+"""
+BAD = '''
+import os
+from dataclasses import dataclass
+from qdcbench.api import Example, method
+
+@dataclass(frozen=True)
+class Params:
+    x: int = 1
+
+@method(name="NAME", version=1, summary="s", reference="none", params=Params)
+def generate(ctx, params):
+    yield ctx.seed_examples[0]
+    BODY
+'''
+
+
+def command(folder, *more):
+    return [sys.executable, "-m", "qdcbench", "run", "small.toml", "--plain", "--workers", "2", *more]
+
+
+def run(folder, *more, **options):
+    return subprocess.run(
+        command(folder, *more), cwd=folder, capture_output=True, text=True, check=False, timeout=400, **options
+    )
+
+
+def records(folder):
+    """Every record of the edition without its provenance, by run id."""
+    found = {}
+    for path in (folder / "results" / "small" / "runs").rglob("*.json"):
+        record = json.loads(path.read_text())
+        record.pop("provenance")
+        found[record["run_id"]] = record
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "small.toml").write_text(SUITE.format(more=""))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    (folder / "small.toml").write_text(SUITE.format(more=""))
+    ended = run(folder)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    return folder, ended.stdout
+
+
+def test_a_run_ends_with_records_analysis_figures_tables_and_page(unbroken):
+    folder, output = unbroken
+    edition = folder / "results" / "small"
+    assert {record["status"] for record in records(folder).values()} == {"complete"}
+    assert len(records(folder)) == 3
+    for name in ("analysis.json", "suite.json", "page/index.html", "figures/qd_plane.png", "figures/qd_plane.pdf"):
+        assert (edition / name).stat().st_size > 1000, name
+    assert "leaderboard page" in output
+    trained = next(r for r in records(folder).values() if r["spec"]["method"] == "oracle")
+    base = next(r for r in records(folder).values() if r["spec"]["method"] == "no_training")
+    assert trained["probes"][0]["steps"] == 100
+    assert (base["probes"][0]["steps"], base["dataset"]["selected"]) == (0, 0)
+    assert all(m["value"] is None and m["reason"] for m in base["measurements"])
+    assert {s["n"] for s in trained["scores"]} == {1000}
+
+
+def test_running_again_runs_nothing_and_verify_finds_no_difference(unbroken):
+    folder, _ = unbroken
+    before = {p: p.stat().st_mtime_ns for p in (folder / "results" / "small" / "runs").rglob("*.json")}
+    again = run(folder)
+    assert again.returncode == 0
+    assert "0 to run" in again.stdout
+    assert {p: p.stat().st_mtime_ns for p in (folder / "results" / "small" / "runs").rglob("*.json")} == before
+    verified = subprocess.run([sys.executable, "-m", "qdcbench", "verify", "results/small"], cwd=folder, text=True,
+                              capture_output=True, check=False)  # fmt: skip
+    assert verified.returncode == 0, verified.stdout
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_a_killed_run_goes_on_to_the_same_records(folder, unbroken, moment):
+    delay = random.Random(moment).uniform(2.0, 14.0)
+    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               start_new_session=True)  # fmt: skip
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    ended = run(folder)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert records(folder) == records(unbroken[0])
+
+
+def test_broken_cells_are_rows_and_the_rest_is_finished(folder):
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    bodies = {"raises": "raise ValueError('boom')", "hangs": "while True: pass", "dies": "os._exit(9)",
+              "garbage": "yield 3"}  # fmt: skip
+    for name, body in bodies.items():
+        (plugins / f"{name}.py").write_text(BAD.replace("NAME", name).replace("BODY", body))
+    arms = "".join(f'[[arm]]\nmethod = "{name}"\n' for name in bodies)
+    text = SUITE.format(more="").replace("cell_seconds = 20", "cell_seconds = 3") + arms
+    (folder / "small.toml").write_text(text)
+    ended = run(folder, "--plugins", "plugins")
+    assert ended.returncode == 3, ended.stderr + ended.stdout
+    failures = {r["spec"]["method"]: r["failure"] for r in records(folder).values() if r["status"] == "failed"}
+    assert set(failures) == set(bodies)
+    assert "boom" in failures["raises"]["message"]
+    assert "wall clock of 3 s" in failures["hangs"]["message"]
+    assert "ended with code 9" in failures["dies"]["message"]
+    assert "yielded a int" in failures["garbage"]["message"]
+    assert sum(r["status"] == "complete" for r in records(folder).values()) == 3
+    assert (folder / "results" / "small" / "page" / "index.html").is_file()
+
+
+def test_an_unreachable_endpoint_is_a_sentence_and_controls_are_kept(folder):
+    more = 'teacher = "openai:nobody"\nteacher_options = { base_url = "http://127.0.0.1:9/v1" }'
+    (folder / "small.toml").write_text(SUITE.format(more=more))
+    ended = run(folder)
+    assert ended.returncode == 3, ended.stderr + ended.stdout
+    failed = [r for r in records(folder).values() if r["status"] == "failed"]
+    assert [r["spec"]["method"] for r in failed] == ["persona"]
+    assert "127.0.0.1:9" in failed[0]["failure"]["message"]
+
+
+def test_a_full_disk_is_a_sentence_and_not_a_crash(folder):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    ended = run(folder, "--no-report", preexec_fn=little_room)
+    assert ended.returncode in {1, 3}, ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+    whole = run(folder, "--retry-failed")
+    assert whole.returncode == 0, whole.stderr + whole.stdout
+    assert {r["status"] for r in records(folder).values()} == {"complete"}
+
+
+def test_an_edited_record_is_refused(unbroken, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(unbroken[0] / "results" / "small", copy)
+    path = sorted((copy / "runs").rglob("*.json"))[0]
+    record = json.loads(path.read_text())
+    record["spec"]["root_seed"] = 1
+    path.write_text(json.dumps(record))
+    ended = subprocess.run([sys.executable, "-m", "qdcbench", "analyze", str(copy)], capture_output=True, text=True,
+                           check=False, cwd=Path("/"))  # fmt: skip
+    assert ended.returncode == 1
+    assert "was edited" in ended.stderr
