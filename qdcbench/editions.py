@@ -21,7 +21,16 @@ from qdcbench.records import Analysis, PromisedCell, RunRecord, RunSpec, SuiteFa
 from qdcbench.store import write_atomic
 from qdcbench.suite import Suite
 
-__all__ = ["Edition", "facts_of", "load_edition", "path_for", "read_analysis", "write_analysis", "write_plan", "write_record"]
+__all__ = [
+    "Edition",
+    "facts_of",
+    "load_edition",
+    "path_for",
+    "read_analysis",
+    "write_analysis",
+    "write_plan",
+    "write_record",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +61,9 @@ def path_for(folder: Path, spec: RunSpec) -> Path:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write the promise."""
-    write_atomic(folder / "suite.json", pretty_json({"suite": plan.suite, "held_out": plan.held_out, "cells": plan.cells}))
+    write_atomic(
+        folder / "suite.json", pretty_json({"suite": plan.suite, "held_out": plan.held_out, "cells": plan.cells})
+    )
 
 
 def write_record(folder: Path, record: RunRecord) -> Path:
@@ -85,8 +96,12 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
         group = group_of(cell)
         before = promised.get((group, cell.arm))
         promised[group, cell.arm] = PromisedCell(
-            group=group, arm=cell.arm, method=cell.method, role=cell.role,
-            simulated=cell.teacher.simulated, n=1 + (before.n if before else 0)
+            group=group,
+            arm=cell.arm,
+            method=cell.method,
+            role=cell.role,
+            simulated=cell.teacher.simulated,
+            n=1 + (before.n if before else 0),
         )
     primary = plan.suite.primary
     metrics = [row.metric for row in METRICS.values()]

@@ -115,7 +115,7 @@ class FileTask:
 
     def scripted_teacher(self, profile: str) -> Teacher:
         """Refuse: a task of files has no scripted teacher."""
-        raise PluginError(f"task {self.name!r} has no scripted teacher; use teacher = \"openai:MODEL\" or imported arms")
+        raise PluginError(f'task {self.name!r} has no scripted teacher; use teacher = "openai:MODEL" or imported arms')
 
 
 @cache

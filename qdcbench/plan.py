@@ -78,14 +78,26 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
         for repetition in range(suite.repetitions):
             cells.append(
                 RunSpec(
-                    arm=arm.name, method=plugin.name, method_version=plugin.version, role=plugin.role,
-                    params=resolved, params_given=dict(arm.params), task=facts.name, task_version=facts.version,
-                    task_file=facts.file, teacher=teacher, budget=budget_named(suite.budget),
-                    selection=SelectionSpec(rule=suite.selection, n=suite.selection_n), probe=suite.probe,
-                    probe_repetitions=suite.probe_repetitions, measure_n=suite.measure_n, repetition=repetition,
-                    root_seed=suite.root_seed, hashes=hashes,
+                    arm=arm.name,
+                    method=plugin.name,
+                    method_version=plugin.version,
+                    role=plugin.role,
+                    params=resolved,
+                    params_given=dict(arm.params),
+                    task=facts.name,
+                    task_version=facts.version,
+                    task_file=facts.file,
+                    teacher=teacher,
+                    budget=budget_named(suite.budget),
+                    selection=SelectionSpec(rule=suite.selection, n=suite.selection_n),
+                    probe=suite.probe,
+                    probe_repetitions=suite.probe_repetitions,
+                    measure_n=suite.measure_n,
+                    repetition=repetition,
+                    root_seed=suite.root_seed,
+                    hashes=hashes,
                 )
-            )  # fmt: skip
+            )
     return cells
 
 

@@ -27,11 +27,18 @@ def _commit() -> tuple[str, bool]:
     if not (root / ".git").exists():
         return f"qdcbench-{__version__}", False
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
-        status = subprocess.run(["git", "status", "--porcelain", "--", "qdcbench", "methods", "tasks"], cwd=root, capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--", "qdcbench", "methods", "tasks")
     except (OSError, subprocess.SubprocessError):
         return "unknown", False
-    return head.stdout.strip(), bool(status.stdout.strip())
+    return head.strip(), bool(changed.strip())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(  # noqa: S603  (a fixed program, arguments from this file)
+        command, cwd=root, capture_output=True, text=True, check=True, timeout=10
+    ).stdout
 
 
 @cache

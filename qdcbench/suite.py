@@ -101,7 +101,7 @@ def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str
     if isinstance(out.get("primary"), dict):
         wrong += _unknown(out["primary"], Primary, "primary.")
     if not out["arms"] and not wrong:
-        wrong.append("there is no arm; add [[arm]] with method = \"...\"")
+        wrong.append('there is no arm; add [[arm]] with method = "..."')
     return out, [f"{where}: {sentence}" for sentence in wrong]
 
 

@@ -97,7 +97,11 @@ def _behaviour(entry: Entry[MethodPlugin], registry: Registry, folder: Path) -> 
         stream(7, "seed_examples", {"task": "list_edits", "repetition": 0})))  # fmt: skip
     budget = budget_named("tiny")
     empty_by_design = plugin.name == "no_training"
-    yield f"makes examples within {SECONDS:g} s", bool(accepted) or empty_by_design, f"{len(accepted)} in {seconds:.1f} s"
+    yield (
+        f"makes examples within {SECONDS:g} s",
+        bool(accepted) or empty_by_design,
+        f"{len(accepted)} in {seconds:.1f} s",
+    )
     yield "same spec, same dataset", first.sha256 == again.sha256 and first.attempts == again.attempts, ""
     yield "another repetition, another dataset", first.sha256 != other.sha256 or empty_by_design, ""
     inside = first.usage.tokens <= (budget.teacher_tokens or 0) and first.usage.calls <= (budget.teacher_calls or 0)
@@ -117,7 +121,11 @@ def check_method(entry: Entry[MethodPlugin], registry: Registry) -> list[Finding
     foreign = foreign_imports(entry.path)
     note("imports only qdcbench.api", not foreign, ", ".join(foreign))
     note("has a summary and a reference", bool(plugin.summary.strip() and plugin.reference.strip()))
-    note("states its fidelity", bool(plugin.fidelity) or plugin.role != "method", "" if plugin.fidelity else "no components")
+    note(
+        "states its fidelity",
+        bool(plugin.fidelity) or plugin.role != "method",
+        "" if plugin.fidelity else "no components",
+    )
     if plugin.role == "imported":
         return findings
     if "chat" in plugin.intents:
@@ -144,7 +152,9 @@ def check_task(entry: Entry[Task]) -> list[Finding]:
     foreign = foreign_imports(entry.path)
     note("imports only qdcbench.api", not foreign, ", ".join(foreign))
     seeds = list(task.seed_examples(random.Random(1)))
-    note("same generator, same seed examples", seeds == list(task.seed_examples(random.Random(1))), f"{len(seeds)} seeds")
+    note(
+        "same generator, same seed examples", seeds == list(task.seed_examples(random.Random(1))), f"{len(seeds)} seeds"
+    )
     note("accepts its own seed examples", all(task.verify(seed).correct is not False for seed in seeds))
     wrong = [replace(seed, completion=seed.completion + " 7 7 7 nonsense") for seed in seeds]
     known = [task.verify(seed).correct is not None for seed in seeds]
@@ -153,7 +163,9 @@ def check_task(entry: Entry[Task]) -> list[Finding]:
     sets = task.held_out()
     prompts = [{normal_prompt(item.prompt) for item in part.items} for part in sets]
     together = sum(len(group) for group in prompts)
-    note("held-out sets share no prompt", len(set().union(*prompts)) == together, f"{len(sets)} sets, {together:,} items")
+    note(
+        "held-out sets share no prompt", len(set().union(*prompts)) == together, f"{len(sets)} sets, {together:,} items"
+    )
     seen = {normal_prompt(seed.prompt) for seed in seeds}
     note("no seed example is held out", not any(seen & group for group in prompts))
     note("has an ID and an OOD set", {part.distance for part in sets} == {"id", "ood"})

@@ -30,7 +30,9 @@ def test_order_of_keys_does_not_matter(table):
 
 @given(JSON, JSON)
 def test_different_values_have_different_digests(left, right):
-    assert (digest(left) == digest(right)) == (plain(left) == plain(right) and canonical_json(left) == canonical_json(right))
+    assert (digest(left) == digest(right)) == (
+        plain(left) == plain(right) and canonical_json(left) == canonical_json(right)
+    )
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, [1.0, math.nan], {"a": {"b": math.inf}}])

@@ -7,14 +7,17 @@ import sys
 
 import pytest
 
-FULL = "from dataclasses import dataclass\nfrom qdcbench.api import Example, method\n@dataclass(frozen=True)\nclass Params:\n    x: int = 1\n"
-
 
 def qdcbench(*arguments, cwd, **more):
     return subprocess.run(
-        [sys.executable, "-m", "qdcbench", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False,
-        timeout=240, env={**os.environ, **more},
-    )  # fmt: skip
+        [sys.executable, "-m", "qdcbench", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        env={**os.environ, **more},
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,8 +54,10 @@ def test_a_mistake_is_one_sentence_without_a_traceback(tmp_path, arguments, code
 
 
 def test_a_suite_with_several_mistakes_tells_all_of_them(tmp_path):
-    (tmp_path / "s.toml").write_text('name = "s"\nbudget = "row-1k"\n[[arm]]\nmethod = "persna"\n'
-                                     '[[arm]]\nmethod = "taxonomy"\nparams = { dept = 2 }\n')  # fmt: skip
+    (tmp_path / "s.toml").write_text(
+        'name = "s"\nbudget = "row-1k"\n[[arm]]\nmethod = "persna"\n'
+        '[[arm]]\nmethod = "taxonomy"\nparams = { dept = 2 }\n'
+    )
     ended = qdcbench("plan", "s.toml", cwd=tmp_path)
     assert ended.returncode == 1
     for words in ("did you mean 'rows-1k'", "did you mean 'persona'", "did you mean 'depth'"):
@@ -62,8 +67,20 @@ def test_a_suite_with_several_mistakes_tells_all_of_them(tmp_path):
 def test_help_has_an_example_for_every_verb(tmp_path):
     top = qdcbench("--help", cwd=tmp_path)
     assert top.returncode == 0
-    for verb in ("run", "plan", "status", "measure", "analyze", "figures", "leaderboard", "list", "new", "check",
-                 "verify", "doctor"):  # fmt: skip
+    for verb in (
+        "run",
+        "plan",
+        "status",
+        "measure",
+        "analyze",
+        "figures",
+        "leaderboard",
+        "list",
+        "new",
+        "check",
+        "verify",
+        "doctor",
+    ):
         assert verb in top.stdout
         shown = qdcbench(verb, "--help", cwd=tmp_path)
         assert shown.returncode == 0

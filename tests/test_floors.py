@@ -10,7 +10,18 @@ FLOORS = {
     0: ("errors", "canon", "deadline"),
     1: ("records",),
     2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "api"),
-    3: ("registry", "store", "provenance", "teachers", "selection", "measures", "stats", "probes", "suite", "file_task"),
+    3: (
+        "registry",
+        "store",
+        "provenance",
+        "teachers",
+        "selection",
+        "measures",
+        "stats",
+        "probes",
+        "suite",
+        "file_task",
+    ),
     4: ("stages", "plan"),
     5: ("pipeline", "editions", "report", "testing"),
     6: ("executors",),
@@ -31,8 +42,11 @@ def imports_of(path):
 
 
 def test_every_module_has_a_floor():
-    there = {p.stem if p.is_file() else p.name for p in (ROOT / "qdcbench").iterdir()
-             if (p.suffix == ".py" or (p / "__init__.py").is_file())}  # fmt: skip
+    there = {
+        p.stem if p.is_file() else p.name
+        for p in (ROOT / "qdcbench").iterdir()
+        if (p.suffix == ".py" or (p / "__init__.py").is_file())
+    }
     assert there - {"__init__", "suites"} == set(FLOOR), "put new modules on a floor"
 
 
@@ -44,18 +58,28 @@ def test_imports_go_down():
             continue
         for name in imports_of(path):
             other = name.split(".")[1] if "." in name else ""
-            if other in {"", "__version__", own} or any({own, other} <= group for group in WITHIN_FLOOR) or other == "suites":
+            if (
+                other in {"", "__version__", own}
+                or any({own, other} <= group for group in WITHIN_FLOOR)
+                or other == "suites"
+            ):
                 continue
             if FLOOR.get(other, 99) >= FLOOR[own]:
-                wrong.append(f"{path.relative_to(ROOT)}: {own} (floor {FLOOR[own]}) imports {other} ({FLOOR.get(other)})")
+                wrong.append(
+                    f"{path.relative_to(ROOT)}: {own} (floor {FLOOR[own]}) imports {other} ({FLOOR.get(other)})"
+                )
     assert not wrong, "\n".join(wrong)
 
 
 def test_only_one_module_imports_lm_eval():
-    users = [p.relative_to(ROOT).as_posix() for folder in ("qdcbench", "methods", "tasks")
-             for p in (ROOT / folder).rglob("*.py") for node in ast.walk(ast.parse(p.read_text()))
-             if (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lm_eval")
-             or (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "lm_eval" for a in node.names))]  # fmt: skip
+    users = [
+        p.relative_to(ROOT).as_posix()
+        for folder in ("qdcbench", "methods", "tasks")
+        for p in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(p.read_text()))
+        if (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lm_eval")
+        or (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "lm_eval" for a in node.names))
+    ]
     assert set(users) == {"qdcbench/stages/evaluate.py"}
 
 
@@ -68,6 +92,10 @@ def test_the_doorway_and_the_help_are_light():
 
 
 def test_rooms_are_small():
-    large = {p.relative_to(ROOT).as_posix(): n for folder in ("qdcbench", "tasks", "methods")
-             for p in (ROOT / folder).rglob("*.py") if (n := len(p.read_text().splitlines())) > (110 if folder == "methods" else 310)}  # fmt: skip
+    large = {
+        p.relative_to(ROOT).as_posix(): n
+        for folder in ("qdcbench", "tasks", "methods")
+        for p in (ROOT / folder).rglob("*.py")
+        if (n := len(p.read_text().splitlines())) > (110 if folder == "methods" else 310)
+    }
     assert not large

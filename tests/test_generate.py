@@ -15,13 +15,13 @@ from qdcbench.stages.select import held_out_prompts, training_set
 from qdcbench.store import Store
 from qdcbench.testing import tiny_spec
 
-HEAD = '''
+HEAD = """
 from dataclasses import dataclass
 from qdcbench.api import Example, method
 @dataclass(frozen=True)
 class Params:
     pass
-'''
+"""
 MARK = '@method(name="bad", version=1, summary="s", reference="none", params=Params, intents={intents})\n'
 
 
@@ -104,8 +104,10 @@ def test_what_was_made_before_a_crash_is_kept(tmp_path):
 
 
 def attempts(rows):
-    return [Attempt(index=i, accepted=ok, reason="" if ok else "no", prompt=p, completion=c)
-            for i, (p, c, ok) in enumerate(rows)]  # fmt: skip
+    return [
+        Attempt(index=i, accepted=ok, reason="" if ok else "no", prompt=p, completion=c)
+        for i, (p, c, ok) in enumerate(rows)
+    ]
 
 
 def test_selection_rules():
@@ -135,10 +137,11 @@ def test_training_rows_never_stand_in_a_held_out_set(tmp_path):
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "bad.py").write_text(
-        HEAD + MARK.format(intents=())
-        + f"def generate(ctx, params):\n    yield ctx.seed_examples[0]\n    yield Example(prompt={item.prompt.upper()!r}, "
-        f"completion={item.completion!r})\n"
-    )  # fmt: skip
+        HEAD
+        + MARK.format(intents=())
+        + "def generate(ctx, params):\n    yield ctx.seed_examples[0]\n"
+        + f"    yield Example(prompt={item.prompt.upper()!r}, completion={item.completion!r})\n"
+    )
     here = bench(tmp_path, [plugins])
     spec = tiny_spec(here.registry.method("bad"))
     chosen = training_set(spec, here, generate(spec, here))

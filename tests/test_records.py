@@ -10,10 +10,23 @@ from qdcbench.migrate import to_current
 from qdcbench.records import SCHEMA_VERSION, Failure, RunRecord, RunSpec, SelectionSpec, TeacherSpec, from_json
 
 SPEC = RunSpec(
-    arm="a", method="m", method_version=1, role="method", params={"x": 1.5, "y": "z"}, task="t", task_version=1,
-    teacher=TeacherSpec(kind="scripted", model="strong"), budget=budget_named("tiny"), selection=SelectionSpec(),
-    probe="p", probe_repetitions=1, measure_n=100, repetition=0, root_seed=1, hashes={"task": "abc"},
-)  # fmt: skip
+    arm="a",
+    method="m",
+    method_version=1,
+    role="method",
+    params={"x": 1.5, "y": "z"},
+    task="t",
+    task_version=1,
+    teacher=TeacherSpec(kind="scripted", model="strong"),
+    budget=budget_named("tiny"),
+    selection=SelectionSpec(),
+    probe="p",
+    probe_repetitions=1,
+    measure_n=100,
+    repetition=0,
+    root_seed=1,
+    hashes={"task": "abc"},
+)
 RECORD = RunRecord(
     run_id=SPEC.run_id, spec=SPEC, status="failed", failure=Failure(stage="generate", kind="K", message="why")
 )
@@ -31,11 +44,19 @@ def test_an_explicit_default_and_an_implicit_one_are_the_same_run():
 @pytest.mark.parametrize(
     "change",
     [
-        {"repetition": 1}, {"root_seed": 2}, {"params": {"x": 2.5, "y": "z"}}, {"measure_n": 101}, {"probe": "q"},
-        {"hashes": {"task": "abd"}}, {"budget": budget_named("rows-1k")}, {"selection": SelectionSpec(n=5)},
-        {"teacher": TeacherSpec(kind="scripted", model="weak")}, {"method_version": 2}, {"task": "u"},
+        {"repetition": 1},
+        {"root_seed": 2},
+        {"params": {"x": 2.5, "y": "z"}},
+        {"measure_n": 101},
+        {"probe": "q"},
+        {"hashes": {"task": "abd"}},
+        {"budget": budget_named("rows-1k")},
+        {"selection": SelectionSpec(n=5)},
+        {"teacher": TeacherSpec(kind="scripted", model="weak")},
+        {"method_version": 2},
+        {"task": "u"},
     ],
-)  # fmt: skip
+)
 def test_every_field_that_changes_the_run_changes_its_id(change):
     assert replace(SPEC, **change).run_id != SPEC.run_id
 

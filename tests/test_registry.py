@@ -3,7 +3,7 @@ import pytest
 from qdcbench.errors import ConfigError, PluginError
 from qdcbench.registry import discover, resolve_params
 
-METHOD = '''
+METHOD = """
 from collections.abc import Iterator
 from dataclasses import dataclass
 from qdcbench.api import Example, GenerationContext, method
@@ -16,7 +16,7 @@ class Params:
 @method(name="NAME", version=1, summary="s", reference="none", params=Params)
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     yield from ctx.seed_examples
-'''
+"""
 
 
 def folder_with(tmp_path, **files):
@@ -27,8 +27,20 @@ def folder_with(tmp_path, **files):
 
 def test_the_packages_own_plugins_are_found():
     registry = discover()
-    assert {"self_instruct", "evol_instruct", "persona", "taxonomy", "no_training", "seeds_only", "oracle", "duplicated",
-            "shuffled_answers", "corrupted", "random_thinning", "imported"} <= set(registry.methods)  # fmt: skip
+    assert {
+        "self_instruct",
+        "evol_instruct",
+        "persona",
+        "taxonomy",
+        "no_training",
+        "seeds_only",
+        "oracle",
+        "duplicated",
+        "shuffled_answers",
+        "corrupted",
+        "random_thinning",
+        "imported",
+    } <= set(registry.methods)
     assert "list_edits" in registry.tasks
     assert registry.broken == ()
 

@@ -27,7 +27,7 @@ method = "oracle"
 [[arm]]
 method = "no_training"
 """
-BAD = '''
+BAD = """
 import os
 from dataclasses import dataclass
 from qdcbench.api import Example, method
@@ -40,7 +40,7 @@ class Params:
 def generate(ctx, params):
     yield ctx.seed_examples[0]
     BODY
-'''
+"""
 
 
 def command(folder, *more):
@@ -101,16 +101,22 @@ def test_running_again_runs_nothing_and_verify_finds_no_difference(unbroken):
     assert again.returncode == 0
     assert "0 to run" in again.stdout
     assert {p: p.stat().st_mtime_ns for p in (folder / "results" / "small" / "runs").rglob("*.json")} == before
-    verified = subprocess.run([sys.executable, "-m", "qdcbench", "verify", "results/small"], cwd=folder, text=True,
-                              capture_output=True, check=False)  # fmt: skip
+    verified = subprocess.run(
+        [sys.executable, "-m", "qdcbench", "verify", "results/small"],
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert verified.returncode == 0, verified.stdout
 
 
 @pytest.mark.parametrize("moment", [0, 1])
 def test_a_killed_run_goes_on_to_the_same_records(folder, unbroken, moment):
     delay = random.Random(moment).uniform(2.0, 14.0)
-    process = subprocess.Popen(command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(
+        command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     time.sleep(delay)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -122,8 +128,12 @@ def test_a_killed_run_goes_on_to_the_same_records(folder, unbroken, moment):
 def test_broken_cells_are_rows_and_the_rest_is_finished(folder):
     plugins = folder / "plugins"
     plugins.mkdir()
-    bodies = {"raises": "raise ValueError('boom')", "hangs": "while True: pass", "dies": "os._exit(9)",
-              "garbage": "yield 3"}  # fmt: skip
+    bodies = {
+        "raises": "raise ValueError('boom')",
+        "hangs": "while True: pass",
+        "dies": "os._exit(9)",
+        "garbage": "yield 3",
+    }
     for name, body in bodies.items():
         (plugins / f"{name}.py").write_text(BAD.replace("NAME", name).replace("BODY", body))
     arms = "".join(f'[[arm]]\nmethod = "{name}"\n' for name in bodies)
@@ -172,7 +182,12 @@ def test_an_edited_record_is_refused(unbroken, tmp_path):
     record = json.loads(path.read_text())
     record["spec"]["root_seed"] = 1
     path.write_text(json.dumps(record))
-    ended = subprocess.run([sys.executable, "-m", "qdcbench", "analyze", str(copy)], capture_output=True, text=True,
-                           check=False, cwd=Path("/"))  # fmt: skip
+    ended = subprocess.run(
+        [sys.executable, "-m", "qdcbench", "analyze", str(copy)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path("/"),
+    )
     assert ended.returncode == 1
     assert "was edited" in ended.stderr

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,10 +61,10 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["file.json"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_the_full_device_says_no_space(tmp_path):
     with pytest.raises(StoreError, match="no space left"):
-        write_jsonl(__import__("pathlib").Path("/dev/full"), [{"a": "b" * 100_000}])
+        write_jsonl(Path("/dev/full"), [{"a": "b" * 100_000}])
 
 
 def test_rows_with_lone_surrogates_survive(tmp_path):

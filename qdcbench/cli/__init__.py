@@ -11,7 +11,20 @@ from qdcbench.errors import QdcError
 
 __all__ = ["main"]
 
-VERBS = ("run", "plan", "status", "measure", "analyze", "figures", "leaderboard", "list", "new", "check", "verify", "doctor")
+VERBS = (
+    "run",
+    "plan",
+    "status",
+    "measure",
+    "analyze",
+    "figures",
+    "leaderboard",
+    "list",
+    "new",
+    "check",
+    "verify",
+    "doctor",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -13,9 +13,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "check", help="conformance of methods and tasks, in seconds",
+        "check",
+        help="conformance of methods and tasks, in seconds",
         epilog="examples: qdcbench check my_method --plugins . | qdcbench check --all",
-    )  # fmt: skip
+    )
     parser.add_argument("names", nargs="*", help="methods or tasks")
     parser.add_argument("--all", action="store_true", help="every plugin")
     parser.add_argument("--json", action="store_true", help="JSON for programs")
@@ -35,13 +36,19 @@ def run(args: argparse.Namespace) -> int:
         known = name in registry.tasks
         findings += check_task(registry.task(name)) if known else check_method(registry.method(name), registry)
     findings += [
-        Finding(plugin=b.name, check="loads", holds=False, detail=b.sentence)
-        for b in registry.broken if args.all
-    ]  # fmt: skip
+        Finding(plugin=b.name, check="loads", holds=False, detail=b.sentence) for b in registry.broken if args.all
+    ]
     if args.json:
-        print(json.dumps([{"plugin": f.plugin, "check": f.check, "holds": f.holds, "detail": f.detail} for f in findings], indent=1))
+        print(
+            json.dumps(
+                [{"plugin": f.plugin, "check": f.check, "holds": f.holds, "detail": f.detail} for f in findings],
+                indent=1,
+            )
+        )
     else:
         for finding in findings:
-            print(f"{'ok  ' if finding.holds else 'FAIL'} {finding.plugin}: {finding.check}"
-                  + (f" ({finding.detail})" if finding.detail else ""))  # fmt: skip
+            print(
+                f"{'ok  ' if finding.holds else 'FAIL'} {finding.plugin}: {finding.check}"
+                + (f" ({finding.detail})" if finding.detail else "")
+            )
     return 0 if all(finding.holds for finding in findings) else 1

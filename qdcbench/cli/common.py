@@ -22,7 +22,9 @@ def add_plugins(parser: argparse.ArgumentParser) -> None:
 
 def add_suite(parser: argparse.ArgumentParser) -> None:
     """Add the suite argument and everything that changes it from the command line."""
-    parser.add_argument("suite", nargs="?", default="quick", help="embedded suite's name or a TOML file (default: quick)")
+    parser.add_argument(
+        "suite", nargs="?", default="quick", help="embedded suite's name or a TOML file (default: quick)"
+    )
     parser.add_argument("--method", action="append", default=[], help="run only these methods (may be given again)")
     parser.add_argument("--teacher", action="append", default=[], help="teacher instead of the suite's, kind:model")
     parser.add_argument("--base-url", help="endpoint of an openai: teacher, such as http://127.0.0.1:8000/v1")

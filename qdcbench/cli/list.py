@@ -23,9 +23,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "list", help="methods, tasks, suites, measures, budgets, probes, teachers, selection rules; broken plugins too",
+        "list",
+        help="methods, tasks, suites, measures, budgets, probes, teachers, selection rules; broken plugins too",
         epilog="examples: qdcbench list | qdcbench list methods --plugins my_methods | qdcbench list measures --json",
-    )  # fmt: skip
+    )
     parser.add_argument("what", nargs="?", choices=tuple(_TABLES), help="only this kind (default: all)")
     parser.add_argument("--json", action="store_true", help="JSON for programs")
     add_plugins(parser)
@@ -34,14 +35,21 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def _methods(registry: Registry) -> list[dict[str, Any]]:
     return [
-        {"name": e.name, "role": e.plugin.role, "summary": e.plugin.summary, "reference": e.plugin.reference,
-         "params": ", ".join(f"{f.name}={f.default}" for f in fields(e.plugin.params))}
+        {
+            "name": e.name,
+            "role": e.plugin.role,
+            "summary": e.plugin.summary,
+            "reference": e.plugin.reference,
+            "params": ", ".join(f"{f.name}={f.default}" for f in fields(e.plugin.params)),
+        }
         for e in registry.methods.values()
-    ]  # fmt: skip
+    ]
 
 
 def _tasks(registry: Registry) -> list[dict[str, Any]]:
-    return [{"name": e.name, "summary": e.plugin.summary, "reference": e.plugin.reference} for e in registry.tasks.values()]
+    return [
+        {"name": e.name, "summary": e.plugin.summary, "reference": e.plugin.reference} for e in registry.tasks.values()
+    ]
 
 
 def _suites(registry: Registry) -> list[dict[str, Any]]:
@@ -51,13 +59,23 @@ def _suites(registry: Registry) -> list[dict[str, Any]]:
 
 def _measures(registry: Registry) -> list[dict[str, Any]]:
     rows = [row.metric for row in METRICS.values()]
-    return [{"name": m.name, "axis": m.axis, "better": "higher" if m.higher_is_better else "lower", "summary": m.summary,
-             "reference": m.reference} for m in rows]  # fmt: skip
+    return [
+        {
+            "name": m.name,
+            "axis": m.axis,
+            "better": "higher" if m.higher_is_better else "lower",
+            "summary": m.summary,
+            "reference": m.reference,
+        }
+        for m in rows
+    ]
 
 
 def _budgets(registry: Registry) -> list[dict[str, Any]]:
-    return [{"name": b.name, "examples": b.examples, "teacher_tokens": b.teacher_tokens, "teacher_calls": b.teacher_calls}
-            for b in BUDGETS.values()]  # fmt: skip
+    return [
+        {"name": b.name, "examples": b.examples, "teacher_tokens": b.teacher_tokens, "teacher_calls": b.teacher_calls}
+        for b in BUDGETS.values()
+    ]
 
 
 def _probes(registry: Registry) -> list[dict[str, Any]]:
@@ -77,9 +95,16 @@ def _broken(registry: Registry) -> list[dict[str, Any]]:
 
 
 _TABLES = {
-    "methods": _methods, "tasks": _tasks, "suites": _suites, "measures": _measures, "budgets": _budgets,
-    "probes": _probes, "teachers": _teachers, "selection": _rules, "broken": _broken,
-}  # fmt: skip
+    "methods": _methods,
+    "tasks": _tasks,
+    "suites": _suites,
+    "measures": _measures,
+    "budgets": _budgets,
+    "probes": _probes,
+    "teachers": _teachers,
+    "selection": _rules,
+    "broken": _broken,
+}
 
 
 def run(args: argparse.Namespace) -> int:

@@ -64,9 +64,10 @@ user = """Solve this task and reply with the answer alone.
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "new", help="write a working scaffold of a method",
+        "new",
+        help="write a working scaffold of a method",
         epilog="example: qdcbench new method my_idea && qdcbench check my_idea",
-    )  # fmt: skip
+    )
     parser.add_argument("kind", choices=("method",))
     parser.add_argument("name", help="lower-case name, also the file's name")
     parser.add_argument("--folder", type=Path, default=Path("methods"), help="where to write (default: methods)")

@@ -16,9 +16,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "plan", help="show the cells of a suite and the most they can spend; runs nothing",
+        "plan",
+        help="show the cells of a suite and the most they can spend; runs nothing",
         epilog="examples: qdcbench plan standard | qdcbench plan my.toml --repetitions 5 --json",
-    )  # fmt: skip
+    )
     add_suite(parser)
     parser.add_argument("--json", action="store_true", help="JSON for programs")
     parser.set_defaults(func=run)
@@ -32,14 +33,20 @@ def run(args: argparse.Namespace) -> int:
     asking = [cell for cell in plan.cells if registry.method(cell.method).plugin.intents]
     cap = sum(cell.budget.teacher_tokens or 0 for cell in asking)
     facts = {
-        "suite": plan.suite.name, "edition": str(folder), "cells": len(plan.cells), "finished": len(done),
-        "datasets_by_a_teacher": len(asking), "probe_trainings": sum(c.probe_repetitions for c in plan.cells),
+        "suite": plan.suite.name,
+        "edition": str(folder),
+        "cells": len(plan.cells),
+        "finished": len(done),
+        "datasets_by_a_teacher": len(asking),
+        "probe_trainings": sum(c.probe_repetitions for c in plan.cells),
         "teacher_tokens_at_most": cap,
-    }  # fmt: skip
+    }
     if args.json:
         print(json.dumps(facts | {"run_ids": [cell.run_id for cell in plan.cells]}, indent=1))
         return 0
-    table = Table(title=f"suite {plan.suite.name}: {plan.suite.summary}", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title=f"suite {plan.suite.name}: {plan.suite.summary}", title_justify="left", box=None, pad_edge=False
+    )
     for column in ("arm", "role", "teacher", "budget", "repetitions", "finished"):
         table.add_column(column)
     total = Counter((c.arm, c.role, c.teacher.name, c.budget.name) for c in plan.cells)

@@ -126,7 +126,9 @@ class _Live:
         """Note it; an ended cell's line scrolls above the table."""
         self.state.note(event)
         if event.record is not None:
-            self.live.console.print(f"{event.spec.arm} r{event.spec.repetition}: {_outcome(event.record)}", markup=False)
+            self.live.console.print(
+                f"{event.spec.arm} r{event.spec.repetition}: {_outcome(event.record)}", markup=False
+            )
         self.tick()
 
 

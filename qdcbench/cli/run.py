@@ -20,13 +20,15 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "run",
         help="run a suite to its leaderboard page; finished cells are not run again",
-        description="Run a suite: generate, select, measure, train, evaluate, analyze, draw. A killed run goes on where "
-        "it stopped.",
-        epilog="examples: qdcbench run | qdcbench run standard --workers 2 | qdcbench run my.toml --plugins my_methods | "
+        description="Run a suite: generate, select, measure, train, evaluate, analyze, draw. A killed run goes on "
+        "where it stopped.",
+        epilog="examples: qdcbench run | qdcbench run standard --workers 2 | qdcbench run my.toml --plugins mine | "
         "qdcbench run --method persona --teacher openai:my-model --base-url http://127.0.0.1:8000/v1 --budget tiny",
     )
     add_suite(parser)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="worker processes (default: all cores)")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="worker processes (default: all cores)"
+    )
     parser.add_argument(
         "--work", type=Path, default=Path(".qdcbench"), help="folder of cached artefacts (default: .qdcbench)"
     )
@@ -58,9 +60,13 @@ def run(args: argparse.Namespace) -> int:
     edition = _begin(folder, plan)
     cells = _to_run(edition, args.retry_failed)
     site = Site(
-        edition=folder.resolve(), store=(args.work / "store").resolve(), base=base, plugins=registry.folders,
-        cell_seconds=plan.suite.cell_seconds, workers=max(1, args.workers),
-    )  # fmt: skip
+        edition=folder.resolve(),
+        store=(args.work / "store").resolve(),
+        base=base,
+        plugins=registry.folders,
+        cell_seconds=plan.suite.cell_seconds,
+        workers=max(1, args.workers),
+    )
     with progress(plan, edition, cells, plain=args.plain) as show:
         for event in run_cells(cells, site, show.tick):
             show.event(event)
@@ -68,8 +74,10 @@ def run(args: argparse.Namespace) -> int:
     failed = [record for record in edition.records if record.status == "failed"]
     for record in failed[:20]:
         assert record.failure is not None
-        print(f"failed: {record.spec.arm} r{record.spec.repetition} ({record.spec.teacher.name}), "
-              f"stage {record.failure.stage}: {record.failure.message}")  # fmt: skip
+        print(
+            f"failed: {record.spec.arm} r{record.spec.repetition} ({record.spec.teacher.name}), "
+            f"stage {record.failure.stage}: {record.failure.message}"
+        )
     if not args.no_report:
         from qdcbench.cli.report import write_report
 

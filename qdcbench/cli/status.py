@@ -16,9 +16,10 @@ __all__ = ["add_parser", "run"]
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the verb."""
     parser = verbs.add_parser(
-        "status", help="cells complete, failed and missing in an edition",
+        "status",
+        help="cells complete, failed and missing in an edition",
         epilog="example: qdcbench status results/quick",
-    )  # fmt: skip
+    )
     parser.add_argument("edition", type=Path, nargs="?", default=Path("results/quick"), help="edition folder")
     parser.add_argument("--json", action="store_true", help="JSON for programs")
     parser.set_defaults(func=run)
@@ -34,8 +35,16 @@ def run(args: argparse.Namespace) -> int:
     total = {kind: sum(c[kind] for c in counts.values()) for kind in ("complete", "failed", "missing")}
     failures = [r for r in edition.records if r.failure is not None]
     if args.json:
-        print(json.dumps({"edition": str(args.edition), **total,
-                          "failures": {r.run_id: r.failure.message for r in failures if r.failure}}, indent=1))  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    "edition": str(args.edition),
+                    **total,
+                    "failures": {r.run_id: r.failure.message for r in failures if r.failure},
+                },
+                indent=1,
+            )
+        )
         return 3 if failures else 0
     table = Table(box=None, pad_edge=False)
     for column in ("teacher", "arm", "complete", "failed", "missing"):

@@ -93,7 +93,9 @@ def _shipped(folder: Path) -> Base:
 def _fresh(seeds: tuple[Example, ...]) -> Base:
     texts = [text for seed in seeds for text in (seed.prompt, seed.completion)]
     words = tuple(sorted({word for text in [*texts, PROMPT_END] for word in _WORD.findall(text.lower())}))
-    return Base(sha256=hashlib.sha256("\n".join(words).encode("utf-8", "replace")).hexdigest(), folder=None, words=words)
+    return Base(
+        sha256=hashlib.sha256("\n".join(words).encode("utf-8", "replace")).hexdigest(), folder=None, words=words
+    )
 
 
 def answer_losses(task: Task, rows: Sequence[tuple[str, str]]) -> tuple[float, ...]:

@@ -16,9 +16,13 @@ def methods_info(registry: Registry) -> dict[str, Any]:
             "summary": entry.plugin.summary,
             "reference": entry.plugin.reference,
             "role": entry.plugin.role,
-            "params": {f.name: plain(f.default) if f.default is None or isinstance(f.default, (str, int, float, bool)) else str(f.default)
-                       for f in fields(entry.plugin.params)},
+            "params": {
+                f.name: plain(f.default)
+                if f.default is None or isinstance(f.default, (str, int, float, bool))
+                else str(f.default)
+                for f in fields(entry.plugin.params)
+            },
             "fidelity": [plain(component) for component in entry.plugin.fidelity],
         }
         for entry in sorted(registry.methods.values(), key=lambda e: e.name)
-    }  # fmt: skip
+    }

@@ -147,9 +147,7 @@ def _read(folder: Path) -> SyntheticDataset:
     attempts = tuple(from_json(Attempt, row, str(folder)) for row in read_jsonl(folder / "attempts.jsonl"))
     summary = read_jsonl(folder / "summary.json")[0]
     usage = from_json(Usage, summary["usage"], str(folder))
-    return SyntheticDataset(
-        sha256=summary["sha256"], attempts=attempts, usage=usage, stopped_by=summary["stopped_by"]
-    )
+    return SyntheticDataset(sha256=summary["sha256"], attempts=attempts, usage=usage, stopped_by=summary["stopped_by"])
 
 
 def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:

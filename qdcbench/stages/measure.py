@@ -47,9 +47,11 @@ def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[tup
         build_teacher(spec.teacher, task), Meter(_JUDGING), book, seed=seed_for(spec.root_seed, "judge", axes)
     )
     texts = role.ask_many(
-        "judge", [{"question": "rating", "prompt": row.prompt, "completion": row.completion} for row in sample], temperature=0.0,
+        "judge",
+        [{"question": "rating", "prompt": row.prompt, "completion": row.completion} for row in sample],
+        temperature=0.0,
         max_tokens=16,
-    )  # fmt: skip
+    )
     rated = [(row, rating) for row, text in zip(sample, texts, strict=True) if (rating := _rating(text)) is not None]
     return tuple(row for row, _ in rated), tuple(rating for _, rating in rated)
 
@@ -82,18 +84,23 @@ def _measure(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Me
     axes = {"task": spec.task, "repetition": spec.repetition}
     names = [name for name in METRICS if name != "judge_score"]
     found = measure_rows(
-        _columns(spec, bench, rows), n=spec.measure_n, names=names,
+        _columns(spec, bench, rows),
+        n=spec.measure_n,
+        names=names,
         seed_stream=array_stream(spec.root_seed, "measure", axes),
-    )  # fmt: skip
+    )
     try:
         judged, ratings = _judged(spec, bench, rows)
     except TeacherError as error:
-        refused = Measurement(metric="judge_score", axis="quality", value=None, n=0, reason=f"the judge failed: {error}")
+        refused = Measurement(
+            metric="judge_score", axis="quality", value=None, n=0, reason=f"the judge failed: {error}"
+        )
         return (*found, refused)
     texts = Rows(
-        prompts=tuple(row.prompt for row in judged), completions=tuple(row.completion for row in judged),
+        prompts=tuple(row.prompt for row in judged),
+        completions=tuple(row.completion for row in judged),
         judge_scores=ratings,
-    )  # fmt: skip
+    )
     draws = array_stream(spec.root_seed, "measure_judge", axes)
     return found + measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws)
 
@@ -102,11 +109,16 @@ def measure(spec: RunSpec, bench: Bench, chosen: TrainingSet) -> tuple[Measureme
     """Return all measurements of a training set at ``spec.measure_n`` rows, from the store or taken now."""
     key = digest(
         {
-            "stage": STAGE_VERSION, "rows": chosen.sha256, "n": spec.measure_n, "metrics": sorted(METRICS),
-            "judge": spec.teacher, "task": [spec.task, spec.hashes.get("task", "")], "repetition": spec.repetition,
+            "stage": STAGE_VERSION,
+            "rows": chosen.sha256,
+            "n": spec.measure_n,
+            "metrics": sorted(METRICS),
+            "judge": spec.teacher,
+            "task": [spec.task, spec.hashes.get("task", "")],
+            "repetition": spec.repetition,
             "root_seed": spec.root_seed,
         }
-    )  # fmt: skip
+    )
     found = bench.store.find("measure", key)
     if found is None:
         measurements = _measure(spec, bench, chosen.rows)

@@ -31,9 +31,14 @@ def _train(spec: RunSpec, bench: Bench, chosen: TrainingSet, repetition: int) ->
         with bench.store.create("probe", key) as folder:
             trained = base.train([(row.prompt, row.completion) for row in chosen.rows], recipe, seed, folder)
             made = ProbeRun(
-                repetition=repetition, recipe=recipe.name, recipe_digest=digest(recipe), base_sha256=base.sha256,
-                steps=trained.steps, tokens_seen=trained.tokens_seen, final_loss=trained.final_loss,
-            )  # fmt: skip
+                repetition=repetition,
+                recipe=recipe.name,
+                recipe_digest=digest(recipe),
+                base_sha256=base.sha256,
+                steps=trained.steps,
+                tokens_seen=trained.tokens_seen,
+                final_loss=trained.final_loss,
+            )
             write_jsonl(folder / "run.jsonl", [made])
         found = bench.store.path("probe", key)
     return found, from_json(ProbeRun, read_jsonl(found / "run.jsonl")[0], str(found))
