@@ -7,8 +7,7 @@ results/<edition>/analysis.json                    derived; made again by ``qdcb
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,9 @@ from qdcbench.suite import Suite
 
 __all__ = [
     "Edition",
+    "complete_runs",
     "facts_of",
+    "foreign_records",
     "load_edition",
     "path_for",
     "read_analysis",
@@ -117,7 +118,8 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
         copy_measures=tuple(metric.name for metric in diversity if metric.sees_copies),
         instruction_measures=tuple(m.name for m in diversity if not m.name.endswith(":completion")),
         root_seed=plan.suite.root_seed,
-        lower_is_better=("answer_nll", *(metric.name for metric in metrics if not metric.higher_is_better)),
+        lower_is_better=("answer_nll",),
+        lower_is_better_measures=tuple(metric.name for metric in metrics if not metric.higher_is_better),
     )
 
 
@@ -136,20 +138,28 @@ def load_edition(folder: Path) -> Edition:
     suite = from_json(Suite, promise["suite"], str(folder / "suite.json"))
     cells = tuple(from_json(RunSpec, cell, str(folder / "suite.json")) for cell in promise["cells"])
     plan = Plan(suite=suite, held_out=dict(promise["held_out"]), cells=cells)
-    records = tuple(_read_record(path) for path in sorted((folder / "runs").rglob("*.json")))
-    _refuse_strangers(folder, plan, records)
-    return Edition(folder=folder, plan=plan, records=records, facts=facts_of(plan, folder.name))
+    promised = {cell.run_id: cell for cell in cells}
+    records = []
+    for path in sorted((folder / "runs").rglob("*.json")):
+        record = _read_record(path)
+        if record.run_id not in promised:
+            raise RecordError(f"{path} is not of this suite: it was made by other code or parameters; move it away")
+        # A label is no part of a run: the promise says what an arm is called.
+        records.append(replace(record, spec=replace(record.spec, arm=promised[record.run_id].arm)))
+    return Edition(folder=folder, plan=plan, records=tuple(records), facts=facts_of(plan, folder.name))
 
 
-def _refuse_strangers(folder: Path, plan: Plan, records: Iterable[RunRecord]) -> None:
+def complete_runs(folder: Path) -> frozenset[str]:
+    """Return the run ids under a folder whose record is complete; none where there is no folder."""
+    files = sorted((folder / "runs").rglob("*.json")) if folder.is_dir() else []
+    return frozenset(record.run_id for record in map(_read_record, files) if record.status == "complete")
+
+
+def foreign_records(folder: Path, plan: Plan) -> list[Path]:
+    """Return the record files under a folder that are not of the plan, by the run id in each."""
     promised = {cell.run_id for cell in plan.cells}
-    strangers = [record for record in records if record.run_id not in promised]
-    if strangers:
-        first = path_for(folder, strangers[0].spec)
-        raise RecordError(
-            f"{len(strangers)} records are not of this suite, such as {first}: they were made by other code or "
-            f"parameters; move them away or run into a new edition folder"
-        )
+    files = sorted((folder / "runs").rglob("*.json")) if folder.is_dir() else []
+    return [path for path in files if _read_record(path).run_id not in promised]
 
 
 def write_analysis(folder: Path, analysis: Analysis) -> Path:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from qdcbench.errors import QdcError
+from qdcbench.errors import ConfigError, PluginError, QdcError
 from qdcbench.provenance import now, provenance
 from qdcbench.records import DatasetSummary, Failure, Measurement, ProbeRun, RunRecord, RunSpec, Score
 from qdcbench.stages.bench import Bench
-from qdcbench.stages.generate import SyntheticDataset, generate
+from qdcbench.stages.generate import SyntheticDataset, generate, partial
 from qdcbench.stages.measure import measure
 from qdcbench.stages.probe import train_and_evaluate
 from qdcbench.stages.select import TrainingSet, training_set
@@ -62,9 +62,26 @@ def _summary(made: SyntheticDataset, chosen: TrainingSet) -> DatasetSummary:
     )
 
 
+def _spent(spec: RunSpec, bench: Bench) -> DatasetSummary | None:
+    """What a failed generation made and paid for; none of it is selected."""
+    made = partial(spec, bench)
+    return None if made is None else _summary(made, TrainingSet(sha256="", rows=(), contaminated=0))
+
+
+def _require_same_source(spec: RunSpec, bench: Bench) -> None:
+    """Refuse to file rows under a run id whose method or task was edited since the plan."""
+    now = {"method": bench.registry.method(spec.method).sha256}
+    if spec.task_file is None:
+        now["task"] = bench.registry.task(spec.task).sha256
+    for kind, sha256 in now.items():
+        if spec.hashes.get(kind, sha256) != sha256:
+            raise PluginError(f"the source of the {kind} changed after the run was planned; start the command again")
+
+
 def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str], None]) -> None:
     with done.timed("generate"):
         report("generate")
+        _require_same_source(spec, bench)
         made = generate(spec, bench)
     with done.timed("select"):
         chosen = training_set(spec, bench, made)
@@ -92,6 +109,8 @@ def run_spec(spec: RunSpec, bench: Bench, report: Callable[[str], None] = lambda
         _stages(spec, bench, done, report)
     except Exception as error:  # a failed cell is a row, never the end of the suite
         tail = "" if isinstance(error, QdcError) else "".join(traceback.format_tb(error.__traceback__)[-3:])
+        if done.stage == "generate" and not isinstance(error, ConfigError):
+            done.dataset = _spent(spec, bench)
         message = " ".join(str(error).split()) or "no message"
         failure = Failure(stage=done.stage, kind=type(error).__name__, message=message[:2000], traceback_tail=tail)
     return RunRecord(

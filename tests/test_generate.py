@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +150,27 @@ def test_training_rows_never_stand_in_a_held_out_set(tmp_path):
     chosen = training_set(spec, here, generate(spec, here))
     assert (len(chosen.rows), chosen.contaminated) == (1, 1)
     assert normal_prompt(item.prompt) in held_out_prompts(task, "")
+
+
+def test_the_order_of_hashes_does_not_reach_the_rows(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom qdcbench.registry import discover\n"
+        "from qdcbench.stages.bench import Bench\n"
+        "from qdcbench.stages.generate import generate\nfrom qdcbench.store import Store\n"
+        "from qdcbench.testing import tiny_spec\n"
+        "here = Bench(registry=discover(), store=Store(Path(sys.argv[1])), base=Path(sys.argv[1]))\n"
+        "for name in ('self_instruct', 'evol_instruct', 'persona', 'taxonomy', 'corrupted'):\n"
+        "    print(name, generate(tiny_spec(here.registry.method(name)), here).sha256)\n"
+    )
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0].splitlines()) == 5

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,16 +114,59 @@ def test_running_again_runs_nothing_and_verify_finds_no_difference(unbroken):
 
 @pytest.mark.parametrize("moment", [0, 1])
 def test_a_killed_run_goes_on_to_the_same_records(folder, unbroken, moment):
-    delay = random.Random(moment).uniform(2.0, 14.0)
     process = subprocess.Popen(
-        command(folder), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    time.sleep(delay)
+    if moment == 0:
+        time.sleep(random.Random(7).uniform(1.0, 6.0))
+    else:
+        deadline = time.monotonic() + 120
+        while not records(folder) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert process.poll() is None
     os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
+    assert len(records(folder)) < 3, "killed too late to show anything"
     ended = run(folder)
     assert ended.returncode == 0, ended.stderr + ended.stdout
     assert records(folder) == records(unbroken[0])
+
+
+def test_a_refused_run_leaves_the_promise_as_it_was(unbroken, tmp_path):
+    copy = tmp_path / "results" / "small"
+    shutil.copytree(unbroken[0] / "results" / "small", copy)
+    (tmp_path / "small.toml").write_text(SUITE.format(more="root_seed = 5"))
+    before = (copy / "suite.json").read_bytes()
+    ended = run(tmp_path)
+    assert ended.returncode == 1
+    assert "records of other code or parameters" in ended.stderr
+    assert (copy / "suite.json").read_bytes() == before
+
+
+def test_any_data_can_be_placed_on_any_evaluation(tmp_path):
+    """A task of files and imported arms, with the default scripted teacher that such a task does not have."""
+    rows = [
+        {"question": f"What is {a} plus {b}?", "answer": f"The sum is {a + b}."} for a in range(8) for b in range(8)
+    ]
+    for name, part in (("seed", rows[::2]), ("id", rows[1::4]), ("far", rows[3::4]), ("arm", rows[::2])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, part)))
+    (tmp_path / "sums.toml").write_text(
+        'name = "sums"\nseed = "seed.jsonl"\n[id]\nnear = "id.jsonl"\n[ood]\nfar = "far.jsonl"\n'
+    )
+    (tmp_path / "small.toml").write_text(
+        'name = "small"\ntask_file = "sums.toml"\nbudget = "tiny"\nprobe = "glance"\nrepetitions = 1\nmeasure_n = 30\n'
+        '[[arm]]\nmethod = "imported"\nparams = { path = "arm.jsonl" }\n[[arm]]\nmethod = "no_training"\n'
+    )
+    ended = run(tmp_path)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    found = {record["spec"]["method"]: record for record in records(tmp_path).values()}
+    measured = {m["metric"]: m for m in found["imported"]["measurements"]}
+    assert measured["verified_share"]["value"] == 1.0
+    assert "no scripted teacher" in measured["judge_score"]["reason"]
+    scores = {s["eval_task"]: s["value"] for s in found["imported"]["scores"] if s["metric"] == "answer_nll"}
+    fresh = {s["eval_task"]: s["value"] for s in found["no_training"]["scores"] if s["metric"] == "answer_nll"}
+    assert set(scores) == {"sums_near", "sums_far"}
+    assert scores["sums_near"] < fresh["sums_near"]
 
 
 def test_broken_cells_are_rows_and_the_rest_is_finished(folder):
@@ -174,8 +218,6 @@ def test_a_full_disk_is_a_sentence_and_not_a_crash(folder):
 
 
 def test_an_edited_record_is_refused(unbroken, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(unbroken[0] / "results" / "small", copy)
     path = sorted((copy / "runs").rglob("*.json"))[0]

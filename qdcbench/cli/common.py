@@ -9,7 +9,7 @@ from qdcbench.plan import Plan, expand
 from qdcbench.registry import Registry, discover
 from qdcbench.suite import Arm, Suite, arm_name, read_suite
 
-__all__ = ["add_plugins", "add_suite", "edition_folder", "load_plan"]
+__all__ = ["add_plugins", "add_suite", "edition_folder", "is_custom", "load_plan"]
 
 
 def add_plugins(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +69,11 @@ def load_plan(args: argparse.Namespace) -> tuple[Plan, Registry, Path]:
     if changed != suite and not args.edition:
         args.edition = f"{suite.name}-custom"
     return expand(changed, registry, base), registry, base
+
+
+def is_custom(args: argparse.Namespace, plan: Plan) -> bool:
+    """Whether the edition is a scratch one that command-line changes made, whose old records may be set aside."""
+    return bool(args.edition == f"{plan.suite.name}-custom")
 
 
 def edition_folder(args: argparse.Namespace, plan: Plan) -> Path:

@@ -1,6 +1,7 @@
 """``qdcbench new``: a scaffold for a method."""
 
 import argparse
+import importlib
 import re
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{file} exists already; choose another name or delete it")
     write_atomic(path, _METHOD.format(name=args.name, title=args.name.replace("_", " ").capitalize()))
     write_atomic(prompts, _PROMPTS)
-    private = "" if args.folder == Path("methods") else f" --plugins {args.folder}"
+    scanned = [Path(folder).resolve() for folder in importlib.import_module("qdcbench.methods").__path__]
+    private = "" if args.folder.resolve() in scanned else f" --plugins {args.folder}"
     print(f"wrote {path} and {prompts}")
     print(f"next: qdcbench check {args.name}{private}")
     print(f"then: qdcbench run --method {args.name} --budget tiny{private}")

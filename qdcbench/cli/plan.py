@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qdcbench.cli.common import add_suite, edition_folder, load_plan
-from qdcbench.editions import path_for
+from qdcbench.editions import complete_runs
 
 __all__ = ["add_parser", "run"]
 
@@ -29,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the plan."""
     plan, registry, _ = load_plan(args)
     folder = edition_folder(args, plan)
-    done = [cell for cell in plan.cells if path_for(folder, cell).exists()]
+    finished = complete_runs(folder)
+    done = [cell for cell in plan.cells if cell.run_id in finished]
     asking = [cell for cell in plan.cells if registry.method(cell.method).plugin.intents]
     cap = sum(cell.budget.teacher_tokens or 0 for cell in asking)
     facts = {
@@ -56,6 +57,6 @@ def run(args: argparse.Namespace) -> int:
     Console().print(table, markup=False)
     print(
         f"{len(plan.cells)} cells, {len(done)} finished, {facts['probe_trainings']} probe trainings; the budgets allow "
-        f"at most {cap:,} teacher tokens in all"
+        f"at most {cap:,} teacher tokens in all; judging, up to 200 questions a dataset, comes on top"
     )
     return 0

@@ -29,6 +29,9 @@ def write_report(edition: Edition) -> Analysis:
 def _closing(analysis: Analysis, folder: Path, page: Path) -> None:
     if not analysis.valid:
         print("INVALID edition: " + "; ".join(analysis.invalid_because))
+    unchecked = sorted({check.name for check in analysis.controls if not check.checked})
+    if unchecked:
+        print(f"not validated by controls: {', '.join(unchecked)} could not be checked in every group")
     print(f"records and analysis: {folder}")
     print(f"figures: {folder / 'figures'}")
     print(f"leaderboard page: {page}")

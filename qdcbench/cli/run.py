@@ -5,9 +5,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from qdcbench.cli.common import add_suite, edition_folder, load_plan
+from qdcbench.cli.common import add_suite, edition_folder, is_custom, load_plan
 from qdcbench.cli.progress import progress
-from qdcbench.editions import Edition, load_edition, write_plan
+from qdcbench.editions import Edition, foreign_records, load_edition, write_plan
+from qdcbench.errors import RecordError
 from qdcbench.executors.pool import Site, run_cells
 from qdcbench.plan import Plan
 from qdcbench.records import RunRecord, RunSpec
@@ -38,8 +39,20 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser.set_defaults(func=run)
 
 
-def _begin(folder: Path, plan: Plan) -> Edition:
-    """Write the promise; a grown suite may keep records, another suite's records are refused by load_edition."""
+def _begin(folder: Path, plan: Plan, *, set_aside: bool) -> Edition:
+    """Write the promise, unless the folder holds records that are not of it: those are refused or set aside."""
+    strangers = foreign_records(folder, plan)
+    if strangers and not set_aside:
+        raise RecordError(
+            f"{folder} holds {len(strangers)} records of other code or parameters, such as {strangers[0]}; "
+            "run into a new folder with --edition NAME"
+        )
+    for path in strangers:
+        kept = folder / "set-aside" / path.relative_to(folder / "runs")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(kept)
+    if strangers:
+        print(f"{len(strangers)} records of earlier code or parameters were moved to {folder / 'set-aside'}")
     write_plan(folder, plan)
     return load_edition(folder)
 
@@ -57,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Run what is missing, then the report; return 3 when some cells failed."""
     plan, registry, base = load_plan(args)
     folder = edition_folder(args, plan)
-    edition = _begin(folder, plan)
+    edition = _begin(folder, plan, set_aside=is_custom(args, plan))
     cells = _to_run(edition, args.retry_failed)
     site = Site(
         edition=folder.resolve(),

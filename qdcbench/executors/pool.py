@@ -127,16 +127,23 @@ def _stop(worker: _Worker) -> None:
 
 
 def _hand_out(worker: _Worker, queue: deque[RunSpec]) -> None:
-    if queue:
-        worker.cell, worker.since = queue.popleft(), time.monotonic()
-        worker.pipe.send(worker.cell)
+    if not queue:
+        return
+    cell = queue.popleft()
+    try:
+        worker.pipe.send(cell)
+    except OSError:  # it died while idle: the cell goes back and the loop replaces the worker
+        queue.appendleft(cell)
+        worker.process.join()
+        return
+    worker.cell, worker.since = cell, time.monotonic()
 
 
 def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = lambda: None) -> Iterator[CellEvent]:
     """Run all cells and yield what happens; ``tick`` is called about twice a second.
 
-    A worker that dies (killed, out of memory) or exceeds the cell's clock by a minute gives a failed record and is
-    replaced. Closing the iterator, or an interrupt, kills all workers; records already written stay.
+    A worker that dies (killed, out of memory) or outlasts the cell's clock and ten minutes a training gives a
+    failed record and is replaced. Closing the iterator, or an interrupt, kills all workers; records already written stay.
     """
     queue = deque(cells)
     workers: list[_Worker] = []
@@ -157,6 +164,7 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
                     yield CellEvent(spec=worker.cell, stage="failed", record=record)
                     worker.cell = None
                     worker.process.kill()
+                    worker.process.join()  # until then it looks alive and would be handed the next cell
                 if worker.cell is None and not worker.process.is_alive():
                     _stop(worker)
                     workers[index] = worker = _start(site) if queue else worker
@@ -179,7 +187,9 @@ def _receive(worker: _Worker, site: Site) -> Iterator[CellEvent]:
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode
-        record = _lost(worker, site, f"the worker process ended with code {code}; memory or a crash, run again")
+        record = _lost(
+            worker, site, f"the worker process ended with code {code}; memory or a crash; --retry-failed runs it again"
+        )
         yield CellEvent(spec=worker.cell, stage="failed", record=record)
         worker.cell = None
         return

@@ -46,7 +46,8 @@ class SuiteFacts:
     ``primary`` names one measure for ``quality``, ``diversity`` and ``complexity`` and one metric for
     ``score``. ``id_sets`` and ``ood_sets`` map a task to its evaluation sets (eval task names).
     ``smallest_effect`` is the smallest standardised effect of interest. ``copy_measures`` must fall when rows
-    are copied, ``instruction_measures`` read prompts only; ``lower_is_better`` names measures and score metrics.
+    are copied, ``instruction_measures`` read prompts only; ``lower_is_better`` names
+    score metrics, ``lower_is_better_measures`` measures: answer NLL is both, and as complexity more is higher.
     """
 
     edition: str
@@ -60,6 +61,7 @@ class SuiteFacts:
     copy_measures: tuple[str, ...] = ()
     instruction_measures: tuple[str, ...] = ()
     lower_is_better: tuple[str, ...] = ("answer_nll",)
+    lower_is_better_measures: tuple[str, ...] = ()
     resamples: int = 5_000
 
 

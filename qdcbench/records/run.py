@@ -27,6 +27,10 @@ SCHEMA_VERSION = 1
 """Format of a run record. A newer one is refused, an older one migrated."""
 
 
+TRANSPORT = frozenset({"timeout", "retries", "concurrency", "backoff", "api_key_env"})
+"""Options of a teacher that change how fast or safely it is asked, and no answer."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
     """A named set of hard caps. ``None`` means no cap of that kind; one teacher cap is mandatory."""
@@ -59,6 +63,12 @@ class TeacherSpec:
     def simulated(self) -> bool:
         """True when no language model is involved."""
         return self.kind == "scripted"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What can change an answer: kind, model and options, without those that only say how requests travel."""
+        options = {name: value for name, value in self.options.items() if name not in TRANSPORT}
+        return {"kind": self.kind, "model": self.model, "options": options}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,14 +109,10 @@ class RunSpec:
         Left out: the arm's label, what was typed, and paths of files, whose content is in ``hashes``.
         """
         fields = {k: v for k, v in plain(self).items() if k not in {"params_given", "arm", "task_file"}}
+        fields["teacher"] = plain(self.teacher.identity)
         if "data" in self.hashes:
             fields["params"].pop("path", None)
         return digest(fields)[:16]
-
-    @property
-    def setting(self) -> str:
-        """What groups repetitions of the same arm: teacher, task, budget and arm."""
-        return "|".join([self.task, self.teacher.name, self.budget.name, self.selection.rule, self.arm])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

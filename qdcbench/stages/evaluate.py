@@ -109,6 +109,11 @@ def _configs(name: str, version: int, items: Dataset, max_new_tokens: int) -> li
     return [common | exact, common | nll]
 
 
+def _spoken(tokenizer: Any, answer: str) -> str:
+    """The right answer as this probe's tokenizer can say it: a word-level one has neither capitals nor marks."""
+    return str(tokenizer.decode(tokenizer(answer)["input_ids"], skip_special_tokens=True)).strip()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars and only errors in the log, for as long as lm-eval works."""
@@ -175,7 +180,8 @@ def evaluate(
     for part in held_out:
         if not part.items:
             raise DataError(f"held-out set {part.name} of task {task} has no items")
-        rows = {"prompt": [item.prompt for item in part.items], "answer": [item.completion for item in part.items]}
+        answers = [_spoken(tokenizer, item.completion) for item in part.items]
+        rows = {"prompt": [item.prompt for item in part.items], "answer": answers}
         configs += _configs(f"{task}_{part.name}", version, Dataset.from_dict(rows), max_new_tokens)
     with _quiet():
         tasks = TaskManager(include_defaults=False).load(configs)

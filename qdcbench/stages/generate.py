@@ -1,6 +1,7 @@
 """Spec to synthetic dataset: run a method under its budget and keep every attempt."""
 
 import itertools
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,13 @@ from qdcbench.teachers.build import build_teacher
 from qdcbench.teachers.metered import Meter, MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 
-__all__ = ["STAGE_VERSION", "SyntheticDataset", "generate", "generation_key"]
+__all__ = ["STAGE_VERSION", "SyntheticDataset", "generate", "generation_key", "partial"]
 
 STAGE_VERSION = 1
 """Raised when the same method and seeds would give other rows."""
+
+PARTIAL = "generate-partial"
+"""Store stage of what a failed generation had made."""
 
 LONGEST_TEXT = 100_000
 """Characters; a longer prompt or completion is a runaway reply, not an example."""
@@ -53,7 +57,7 @@ def generation_key(spec: RunSpec, entry: Entry[MethodPlugin]) -> str:
             "params": {k: v for k, v in spec.params.items() if k != "path" or "data" not in spec.hashes},
             "data": spec.hashes.get("data", ""),
             "task": [spec.task, spec.task_version, spec.hashes.get("task", "")],
-            "teacher": spec.teacher if entry.plugin.intents else None,
+            "teacher": spec.teacher.identity if entry.plugin.intents else None,
             "budget": spec.budget,
             "repetition": spec.repetition,
             "root_seed": spec.root_seed,
@@ -123,6 +127,12 @@ def _run(spec: RunSpec, entry: Entry[MethodPlugin], context: GenerationContext, 
     return "examples" if accepted >= spec.budget.examples else "method"
 
 
+def partial(spec: RunSpec, bench: Bench) -> SyntheticDataset | None:
+    """Return what a failed generation of this spec had made and spent, None when there is nothing."""
+    found = bench.store.find(PARTIAL, generation_key(spec, bench.registry.method(spec.method)))
+    return None if found is None else _read(found)
+
+
 def _reference_source(spec: RunSpec, task: Task) -> Callable[[int], Sequence[Example]]:
     # All controls of a repetition cut from the same rows, so that they differ only in what was done to them.
     axes = {"task": spec.task, "repetition": spec.repetition}
@@ -181,6 +191,7 @@ def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:
         with deadline(seconds, f"method {spec.method!r} ran past its wall clock of {seconds:g} s"):
             stopped_by = _run(spec, entry, context, log, bench.base)
     except Exception:
-        _write(bench.store, "generate-partial", key, log, meter, "error")
+        shutil.rmtree(bench.store.path(PARTIAL, key), ignore_errors=True)  # the latest failure is the one to look at
+        _write(bench.store, PARTIAL, key, log, meter, "error")
         raise
     return _read(_write(bench.store, "generate", key, log, meter, stopped_by))

@@ -1,10 +1,11 @@
 """Training set to measurements: verifier, judge and base probe look at the rows, then the instrument measures."""
 
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from qdcbench.api import Example, TeacherError
+from qdcbench.api import Example, PluginError, TeacherError
 from qdcbench.canon import digest
 from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.rows import Rows
@@ -26,7 +27,9 @@ STAGE_VERSION = 1
 JUDGED_ROWS = 200
 """Rows shown to the judge: enough for a standard error near .1 on a five-point scale."""
 
-_JUDGING = Budget(name="judging", examples=JUDGED_ROWS, teacher_tokens=None, teacher_calls=4 * JUDGED_ROWS)
+_JUDGING = Budget(
+    name="judging", examples=JUDGED_ROWS, teacher_tokens=2_000 * JUDGED_ROWS, teacher_calls=4 * JUDGED_ROWS
+)
 """Judging is the benchmark's cost, not the method's, so it has a meter of its own."""
 
 
@@ -72,57 +75,58 @@ def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
     )
 
 
-def _nothing() -> tuple[Measurement, ...]:
-    """Return every measure without a value: there are no rows."""
-    metrics = [row.metric for row in METRICS.values()]
-    return tuple(Measurement(metric=m.name, axis=m.axis, value=None, n=0, reason="there are no rows") for m in metrics)
-
-
-def _measure(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
-    if not rows:
-        return _nothing()
+def _instrument(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
     axes = {"task": spec.task, "repetition": spec.repetition}
     names = [name for name in METRICS if name != "judge_score"]
-    found = measure_rows(
-        _columns(spec, bench, rows),
-        n=spec.measure_n,
-        names=names,
-        seed_stream=array_stream(spec.root_seed, "measure", axes),
-    )
-    try:
-        judged, ratings = _judged(spec, bench, rows)
-    except TeacherError as error:
-        refused = Measurement(
-            metric="judge_score", axis="quality", value=None, n=0, reason=f"the judge failed: {error}"
-        )
-        return (*found, refused)
+    draws = array_stream(spec.root_seed, "measure", axes)
+    return measure_rows(_columns(spec, bench, rows), n=spec.measure_n, names=names, seed_stream=draws)
+
+
+def _judge(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
+    judged, ratings = _judged(spec, bench, rows)
     texts = Rows(
         prompts=tuple(row.prompt for row in judged),
         completions=tuple(row.completion for row in judged),
         judge_scores=ratings,
     )
-    draws = array_stream(spec.root_seed, "measure_judge", axes)
-    return found + measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws)
+    draws = array_stream(spec.root_seed, "measure_judge", {"task": spec.task, "repetition": spec.repetition})
+    return measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws)
+
+
+def _kept(bench: Bench, stage: str, key: str, take: Callable[[], tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
+    """Return measurements from the store, or take and store them; an error stores nothing."""
+    found = bench.store.find(stage, key)
+    if found is None:
+        measurements = take()
+        with bench.store.create(stage, key) as folder:
+            write_jsonl(folder / "measurements.jsonl", measurements)
+        found = bench.store.path(stage, key)
+    return tuple(from_json(Measurement, row, str(found)) for row in read_jsonl(found / "measurements.jsonl"))
 
 
 def measure(spec: RunSpec, bench: Bench, chosen: TrainingSet) -> tuple[Measurement, ...]:
     """Return all measurements of a training set at ``spec.measure_n`` rows, from the store or taken now."""
-    key = digest(
-        {
-            "stage": STAGE_VERSION,
-            "rows": chosen.sha256,
-            "n": spec.measure_n,
-            "metrics": sorted(METRICS),
-            "judge": spec.teacher,
-            "task": [spec.task, spec.hashes.get("task", "")],
-            "repetition": spec.repetition,
-            "root_seed": spec.root_seed,
-        }
-    )
-    found = bench.store.find("measure", key)
-    if found is None:
-        measurements = _measure(spec, bench, chosen.rows)
-        with bench.store.create("measure", key) as folder:
-            write_jsonl(folder / "measurements.jsonl", measurements)
-        found = bench.store.path("measure", key)
-    return tuple(from_json(Measurement, row, str(found)) for row in read_jsonl(found / "measurements.jsonl"))
+    rows = chosen.rows
+    if not rows:
+        metrics = [row.metric for row in METRICS.values()]
+        return tuple(
+            Measurement(metric=m.name, axis=m.axis, value=None, n=0, reason="there are no rows") for m in metrics
+        )
+    from qdcbench.probes.start import base_of
+
+    common = {
+        "stage": STAGE_VERSION,
+        "rows": chosen.sha256,
+        "task": [spec.task, spec.hashes.get("task", "")],
+        "repetition": spec.repetition,
+        "root_seed": spec.root_seed,
+    }
+    base = base_of(bench.task(spec)).sha256
+    key = digest(common | {"n": spec.measure_n, "metrics": sorted(METRICS), "base": base})
+    found = _kept(bench, "measure", key, lambda: _instrument(spec, bench, rows))
+    key = digest(common | {"judge": spec.teacher.identity, "n": JUDGED_ROWS})
+    try:
+        return found + _kept(bench, "judge", key, lambda: _judge(spec, bench, rows))
+    except (TeacherError, PluginError) as error:  # no judge is a reason, not the end of the run
+        reason = f"there is no judge: {error}"
+        return (*found, Measurement(metric="judge_score", axis="quality", value=None, n=0, reason=reason))

@@ -1,5 +1,7 @@
 """Build the teacher a spec names."""
 
+import os
+
 from qdcbench.api import Task, Teacher
 from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.records import TeacherSpec
@@ -23,7 +25,10 @@ def parse_teacher(text: str, options: dict[str, object] | None = None) -> Teache
         raise ConfigError(f"teacher {text!r} must be written kind:model, such as scripted:strong or openai:my-model")
     if kind not in TEACHER_KINDS:
         raise ConfigError(f"there is no teacher kind {kind!r}; {did_you_mean(kind, TEACHER_KINDS)}")
-    return TeacherSpec(kind=kind, model=model, options=options or {})
+    given = dict(options or {})
+    if kind == "openai" and "base_url" not in given and os.environ.get("OPENAI_BASE_URL"):
+        given["base_url"] = os.environ["OPENAI_BASE_URL"]  # which server answered belongs in the record
+    return TeacherSpec(kind=kind, model=model, options=given)
 
 
 def build_teacher(spec: TeacherSpec, task: Task) -> Teacher:

@@ -91,7 +91,7 @@ def _facts(records: Sequence[RunRecord]) -> dict[str, dict[str, list[str]]]:
             "the task version": str(spec.task_version),
             "the number of rows measured": str(spec.measure_n),
             "the probe": spec.probe,
-            "the teacher's options": digest(dict(spec.teacher.options)),
+            "the teacher's options": digest(spec.teacher.identity),
             "the budget": digest(spec.budget),
             "the number of rows selected": str(spec.selection.n),
         }

@@ -76,7 +76,7 @@ def _less_diverse(copies: Unit, oracle: Unit, suite: SuiteFacts) -> Complaint:
         if left is None or right is None:
             continue
         made += 1
-        sign = -1.0 if name in suite.lower_is_better else 1.0
+        sign = -1.0 if name in suite.lower_is_better_measures else 1.0
         if sign * left >= sign * right:
             wrong.append(f"{name} is {left:.4g} with copies and {right:.4g} without")
     return made, wrong

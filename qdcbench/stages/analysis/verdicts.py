@@ -80,7 +80,7 @@ def _combine(answers: Sequence[Answer]) -> Answer:
 def _direction(relation: Relation, suite: SuiteFacts) -> float:
     """Return +1 where a higher value of the measure should come with a higher value of the score, else -1."""
     metric = relation.score.partition(":")[2]
-    return -1.0 if (metric in suite.lower_is_better) != (relation.measure in suite.lower_is_better) else 1.0
+    return -1.0 if (metric in suite.lower_is_better) != (relation.measure in suite.lower_is_better_measures) else 1.0
 
 
 def _answer(relation: Relation, suite: SuiteFacts) -> tuple[Answer, str]:
