@@ -143,7 +143,8 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
     """Run all cells and yield what happens; ``tick`` is called about twice a second.
 
     A worker that dies (killed, out of memory) or outlasts the cell's clock and ten minutes a training gives a
-    failed record and is replaced. Closing the iterator, or an interrupt, kills all workers; records already written stay.
+    failed record and is replaced. Closing the iterator, or an interrupt, kills all workers; records already
+    written stay.
     """
     queue = deque(cells)
     workers: list[_Worker] = []
