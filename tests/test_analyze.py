@@ -251,10 +251,12 @@ def test_a_measure_that_falls_with_its_axis_gives_the_same_verdicts() -> None:
     ]
     plain, mirrored = (
         analyze(records, suite_for(records)),
-        analyze(turned, suite_for(turned, lower_is_better=("vendi",))),
+        analyze(turned, suite_for(turned, lower_is_better_measures=("vendi",))),
     )
     assert answers(plain) == answers(mirrored) == {"F1": "supported", "F2": "supported", "F3": "supported"}
     assert find(mirrored, "vendi", "ood").effect.point == pytest.approx(-find(plain, "vendi", "ood").effect.point)  # type: ignore[operator]
+    as_score = analyze(records, suite_for(records, lower_is_better=("vendi",)))
+    assert answers(as_score) == answers(plain), "a score's direction must not turn a measure of that name"
     down = analyze(records, suite_for(records, lower_is_better=("exact_match",)))
     assert answers(down)["F1"] == "contradicted"
     places = [[r.arm for r in a.rankings[0].ranks] for a in (plain, down)]

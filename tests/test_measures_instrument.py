@@ -75,7 +75,7 @@ def test_means_equal_plain_arithmetic_when_all_rows_are_measured() -> None:
     columns = row_columns(200, 2)
     found = taken(rows_of(columns), 200)
     known = [c for c in columns["correct"] if c is not None]
-    assert found["verified_share"].value == pytest.approx(sum(map(bool, known)) / len(known))
+    assert found["verified_share"].value == pytest.approx(sum(map(bool, known)) / 200)
     assert found["checkable_share"].value == pytest.approx(len(known) / 200)
     depths = [s.depth for s in columns["structures"] if isinstance(s, Structure)]
     assert found["mean_depth"].value == pytest.approx(sum(depths) / 200)
@@ -165,7 +165,7 @@ def test_what_is_unknown_is_a_reason() -> None:
 def test_rows_no_verifier_understands_show_in_checkable_share() -> None:
     rows = Rows(prompts=("a", "b", "c", "d"), completions=("x",) * 4, correct=(True, None, None, None))
     found = taken(rows, 4)
-    assert (found["verified_share"].value, found["checkable_share"].value) == (1.0, 0.25)
+    assert (found["verified_share"].value, found["checkable_share"].value) == (0.25, 0.25)
     silent = Rows(prompts=("a", "b"), completions=("x",) * 2, correct=(None, None))
     found = taken(silent, 2)
     assert found["verified_share"].value is None
