@@ -69,8 +69,7 @@ def _work(pipe: Connection, site: Site) -> None:
     torch.set_num_threads(1)
     bench = site.bench()
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone: nobody wants the answer
-        while True:
-            spec = pipe.recv()
+        while (spec := pipe.recv()) is not None:
             record = run_spec(spec, bench, pipe.send)
             try:
                 write_record(site.edition, record)
@@ -121,6 +120,11 @@ def _lost(worker: _Worker, site: Site, message: str) -> RunRecord:
 
 
 def _stop(worker: _Worker) -> None:
+    """End a worker: an idle one by a word, so that it cleans up after itself, any other at once."""
+    if worker.cell is None and worker.process.is_alive():
+        with contextlib.suppress(OSError):
+            worker.pipe.send(None)
+        worker.process.join(timeout=5)
     worker.process.kill()
     worker.process.join()
     worker.pipe.close()

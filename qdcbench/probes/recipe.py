@@ -30,7 +30,7 @@ class ProbeRecipe:
 
 _ALL = (
     ProbeRecipe(name="embedded", steps=500, summary="tiny transformer from the task's base, 500 steps of 48 rows"),
-    ProbeRecipe(name="short", steps=300, summary="the same for 300 steps, what the quick suite has time for"),
+    ProbeRecipe(name="short", steps=220, summary="the same for 220 steps, what the quick suite has time for"),
     ProbeRecipe(name="glance", steps=100, summary="the same for 100 steps: for tests and first looks, not for results"),
 )
 
