@@ -94,7 +94,7 @@ def test_list_as_json_and_a_broken_plugin_in_it(tmp_path):
     found = json.loads(ended.stdout)
     assert found["broken"][0]["name"] == "bad"
     assert "nothing_there" in found["broken"][0]["why"]
-    assert len(found["methods"]) == 12
+    assert len(found["methods"]) >= 12
 
 
 def test_a_scaffold_passes_the_checks_as_it_is(tmp_path):

@@ -6,12 +6,13 @@ from qdcbench.registry import discover
 from qdcbench.testing import check_method, check_task
 
 REGISTRY = discover()
-EXPECTED_METHODS = 12
-EXPECTED_TASKS = 1
+AT_LEAST = (12, 1)
+"""Methods and tasks of the first edition; a new one needs no change here, and an empty discovery cannot pass."""
 
 
 def test_discovery_found_what_there_is():
-    assert (len(REGISTRY.methods), len(REGISTRY.tasks)) == (EXPECTED_METHODS, EXPECTED_TASKS)
+    assert (len(REGISTRY.methods) >= AT_LEAST[0], len(REGISTRY.tasks) >= AT_LEAST[1]) == (True, True)
+    assert REGISTRY.broken == ()
 
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.methods))

@@ -1,5 +1,6 @@
 """Embedding measures against the n x n kernel, and the properties that a Vendi score must have."""
 
+import importlib
 import math
 import random
 from itertools import pairwise
@@ -51,7 +52,7 @@ def test_vendi_equals_the_kernel_form(size: tuple[int, int, int], q: float) -> N
 @pytest.mark.parametrize("q", [0.1, 1.0, 2.0, math.inf])
 @pytest.mark.filterwarnings("ignore")
 def test_vendi_equals_its_authors_package(q: float) -> None:
-    package = pytest.importorskip("vendi_score.vendi")
+    package = importlib.import_module("vendi_score.vendi")
     for n, d in ((30, 10), (10, 30)):
         vectors = unit(n, d, 3)
         # From the kernel: the package's own low-rank path needs q = 1.

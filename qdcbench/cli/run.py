@@ -52,7 +52,10 @@ def _begin(folder: Path, plan: Plan, *, set_aside: bool) -> Edition:
         kept.parent.mkdir(parents=True, exist_ok=True)
         path.replace(kept)
     if strangers:
-        print(f"{len(strangers)} records of earlier code or parameters were moved to {folder / 'set-aside'}")
+        print(
+            f"{len(strangers)} records that are not cells of this run (another arm, code or parameter) were moved to "
+            f"{folder / 'set-aside'}; a run that asks for them makes them again from the cache"
+        )
     write_plan(folder, plan)
     return load_edition(folder)
 
