@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qdcbench.canon import round_float
+from qdcbench.report.cells import Cell, Table
 from qdcbench.report.points import AXES
-from qdcbench.report.tables import Cell, Table
 
 if TYPE_CHECKING:
     import rich.console

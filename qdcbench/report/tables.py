@@ -1,13 +1,13 @@
 """The tables of an edition as data: main table per group, verdicts, relations."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from qdcbench.canon import digest
 from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
+from qdcbench.report.cells import Cell, Column, Table
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -43,40 +43,6 @@ __all__ = [
     "verdict_table",
     "write_tables",
 ]
-
-Value = str | float | int | bool | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Column:
-    """``parts`` are the suffixes a CSV file gives the column: one plain value, or point, low, high, n."""
-
-    key: str
-    header: str
-    align: Literal["left", "right"] = "right"
-    parts: tuple[str, ...] = ("",)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """What people read, the tie letters behind it, and the raw values, one per part of the column."""
-
-    text: str
-    values: tuple[Value, ...]
-    tie: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """Rows of cells; ``rules`` are indices of rows that a line comes before."""
-
-    name: str
-    title: str
-    note: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    rules: tuple[int, ...] = field(default=())
-
 
 _INTERVAL = ("", "_low", "_high", "_n")
 _TIED = (*_INTERVAL, "_place", "_tie")
