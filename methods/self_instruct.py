@@ -66,12 +66,16 @@ def _candidates(ctx: GenerationContext, pool: list[Example], params: Params) -> 
     ]
     texts = ctx.teacher.ask_many("propose", materials, temperature=params.temperature, max_tokens=1024)
     for shown, text in zip(shots, texts, strict=True):
-        for prompt in numbered(text)[: params.wanted]:
-            yield prompt, tuple(shot.id for shot in shown)
+        parents = tuple(shot.id for shot in shown)
+        prompts = numbered(text)[: params.wanted]
+        if not prompts:
+            ctx.reject(" ".join(text.split())[:500], "no list in the reply", parents=parents)
+        for prompt in prompts:
+            yield prompt, parents
 
 
 @method(
-    name="self_instruct", version=1, reference="arXiv:2212.10560", params=Params, fidelity=FIDELITY,
+    name="self_instruct", version=2, reference="arXiv:2212.10560", params=Params, fidelity=FIDELITY,
     summary="Show a few prompts of a growing pool, ask for more, keep those that are new by ROUGE-L.",
     intents=("propose", "answer"),
 )  # fmt: skip

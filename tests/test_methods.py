@@ -260,6 +260,13 @@ def test_self_instruct_filters_in_the_order_of_the_paper():
     ]  # fmt: skip
 
 
+def test_self_instruct_logs_a_reply_that_holds_no_list():
+    ctx = context("self_instruct", Mute(), n=5)
+    assert run(ctx, calls=1) == []
+    assert ctx.rejected
+    assert {reason for _, reason in ctx.rejected} == {"no list in the reply"}
+
+
 def test_self_instruct_drops_answers_that_are_none():
     proposal = "Kindly consider nothing like any other task 1 2"
     for answer, reason in (
