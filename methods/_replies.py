@@ -1,11 +1,25 @@
 """How methods read a teacher's text, and the one way in which all of them have prompts answered."""
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
-from qdcbench.api import GenerationContext
+from qdcbench.api import AHEAD, Asker, GenerationContext
 
-__all__ = ["BATCH", "PATIENCE", "answers", "first_item", "numbered", "says_yes", "unanswered"]
+__all__ = [
+    "BATCH",
+    "PATIENCE",
+    "answer_each",
+    "answers",
+    "first_item",
+    "in_flight",
+    "numbered",
+    "says_yes",
+    "unanswered",
+]
+
+T = TypeVar("T")
 
 BATCH = 32
 """Requests sent at once where order does not matter."""
@@ -32,6 +46,39 @@ def first_item(text: str) -> str:
 def says_yes(text: str) -> bool:
     """Whether a reply begins with yes."""
     return text.strip().lower().startswith("yes")
+
+
+def in_flight(ctx: GenerationContext, share: int) -> int:
+    """Return how many questions of one kind to have under way: at most one for every ``share`` rows wanted.
+
+    What is under way when the last row is made was asked in vain, so a small data set must keep it small.
+    """
+    return min(AHEAD, max(1, ctx.remaining // share))
+
+
+def each(
+    asker: Asker, intent: str, items: Iterable[T], material: Callable[[T], Mapping[str, Any]], **options: Any
+) -> Iterator[tuple[T, str]]:
+    """Ask about a stream of items, as `Asker.ask_each` does, and pair each with its reply."""
+    asked: deque[T] = deque()
+
+    def materials() -> Iterator[Mapping[str, Any]]:
+        for item in items:
+            asked.append(item)
+            yield material(item)
+
+    for text in asker.ask_each(intent, materials(), **options):
+        yield asked.popleft(), text
+
+
+def answer_each(
+    ctx: GenerationContext, items: Iterable[T], prompt: Callable[[T], str], *, ahead: int, max_tokens: int = 300
+) -> Iterator[tuple[T, str]]:
+    """Have a stream of prompts answered in the same way as `answers` does, and pair each item with its answer."""
+    shared = {"description": ctx.description, "examples": list(ctx.seed_examples[:SHOWN])}
+    options: dict[str, Any] = {"ahead": ahead, "temperature": 0.0, "max_tokens": max_tokens}
+    for item, text in each(ctx.answerer, "answer", items, lambda item: shared | {"prompt": prompt(item)}, **options):
+        yield item, _LABEL.sub("", text).strip()
 
 
 def answers(ctx: GenerationContext, prompts: Sequence[str], max_tokens: int = 300) -> list[str]:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
-from qdcbench.api import Component, Example, GenerationContext, method
+from qdcbench.api import Component, Cost, Example, GenerationContext, method
 
-from ._replies import BATCH, PATIENCE, answers, first_item, says_yes, unanswered
+from ._replies import answer_each, each, first_item, in_flight, says_yes, unanswered
 
 IN_DEPTH = ("add_constraint", "deepen", "concretize", "more_steps", "complicate_input")
+IDLE_TRIALS = 1000  # without an accepted one, and the method ends by itself
 _SCAFFOLD = re.compile(r"(given|rewritten|created) prompt|#", re.IGNORECASE)
 _STOPWORDS = frozenset(["a", "an", "and", "i", "is", "it", "of", "or", "so", "that", "the", "this", "to", "you"])
 
@@ -34,28 +36,40 @@ class Params:
     temperature: float = 1.0
 
 
-Trial = tuple[Example, str, str]
-"""What was rewritten, by which operator, into what."""
+Trial = tuple[int, Example, dict[str, str]]  # the place of a lineage in the pool, its prompt, operator and round
+Made = tuple[Trial, Example, bool]  # a trial, what came of it, and whether that is the same task again
 
 
-def _rewritten(ctx: GenerationContext, pool: list[Example], params: Params) -> list[Trial]:
-    """Rewrite every item by an operator of its own; items of one operator are asked for together."""
-    chosen = ["breadth" if ctx.rng.random() < params.in_breadth else ctx.rng.choice(IN_DEPTH) for _ in pool]
-    texts: dict[int, str] = {}
-    for operator in (*IN_DEPTH, "breadth"):
-        places = [place for place, name in enumerate(chosen) if name == operator]
-        materials = [
-            {"description": ctx.description, "operator": operator, "prompt": pool[place].prompt} for place in places
-        ]
-        replies = ctx.teacher.ask_many("evolve", materials, template=operator, temperature=params.temperature)
-        texts.update(zip(places, replies, strict=True))
-    return [(item, chosen[place], first_item(texts[place])) for place, item in enumerate(pool)]
+def _trials(ctx: GenerationContext, pool: list[Example], params: Params) -> Iterator[Trial]:
+    """Take the lineages in turn, round after round; each begins anew from a seed example after its last."""
+    for number in count():
+        for place in range(len(pool)):
+            if number % params.rounds == 0:
+                pool[place] = ctx.rng.choice(ctx.seed_examples)
+            operator = "breadth" if ctx.rng.random() < params.in_breadth else ctx.rng.choice(IN_DEPTH)
+            yield place, pool[place], {"operator": operator, "round": str(number % params.rounds + 1)}
 
 
-def _no_gain(ctx: GenerationContext, trials: list[Trial]) -> list[bool]:
-    """Ask for each rewriting whether it is the same task again."""
-    materials = [{"question": "equal", "prompt": item.prompt, "other": text} for item, _, text in trials]
-    return [says_yes(text) for text in ctx.judge.ask_many("classify", materials, template="equal", temperature=0.0)]
+def _made(ctx: GenerationContext, pool: list[Example], params: Params, ahead: int) -> Iterator[Made]:
+    """Rewrite, answer, and ask of each rewriting whether it is the same task again: one stream behind another."""
+    rewritten = each(
+        ctx.teacher, "evolve", _trials(ctx, pool, params),
+        lambda trial: {"description": ctx.description, "operator": trial[2]["operator"], "prompt": trial[1].prompt},
+        template=lambda material: material["operator"], ahead=ahead, temperature=params.temperature,
+    )  # fmt: skip
+    prompts = ((trial, first_item(text)) for trial, text in rewritten)
+    made = (
+        (trial, Example(prompt=prompt, completion=answer, parents=(trial[1].id,), lineage=trial[2]))
+        for (trial, prompt), answer in answer_each(ctx, prompts, lambda item: item[1], ahead=ahead, max_tokens=512)
+    )
+    if not params.eliminate:
+        return ((*item, False) for item in made)
+    compared = each(
+        ctx.judge, "classify", made,
+        lambda item: {"question": "equal", "prompt": item[0][1].prompt, "other": item[1].prompt},
+        template="equal", ahead=ahead, temperature=0.0,
+    )  # fmt: skip
+    return ((*item, says_yes(text)) for item, text in compared)
 
 
 def _no_answer(completion: str) -> str:
@@ -66,38 +80,31 @@ def _no_answer(completion: str) -> str:
     return "" if any(word not in _STOPWORDS for word in words) else "answer has no content"
 
 
-def _reasons(ctx: GenerationContext, trials: list[Trial], completions: list[str], params: Params) -> list[str]:
-    reasons = [unanswered(text, completion) for (_, _, text), completion in zip(trials, completions, strict=True)]
-    if not params.eliminate:
-        return reasons
-    equal = _no_gain(ctx, trials)
-    for place, (_, _, text) in enumerate(trials):
-        leak = "shows scaffold words" if _SCAFFOLD.search(text) else ""
-        gain = "no information gain" if equal[place] else ""
-        reasons[place] = reasons[place] or gain or _no_answer(completions[place]) or leak
-    return reasons
+def _reason(example: Example, equal: bool, params: Params) -> str:
+    """Why a rewriting is eliminated, or an empty text."""
+    reason = unanswered(example.prompt, example.completion)
+    if not reason and params.eliminate:
+        leak = "shows scaffold words" if _SCAFFOLD.search(example.prompt) else ""
+        return "no information gain" if equal else _no_answer(example.completion) or leak
+    return reason
 
 
 @method(
-    name="evol_instruct", version=1, reference="arXiv:2304.12244", params=Params, fidelity=FIDELITY,
+    name="evol_instruct", version=2, reference="arXiv:2304.12244", params=Params, fidelity=FIDELITY,
     summary="Rewrite prompts in rounds to be deeper or different, and drop what failed.",
-    intents=("evolve", "classify", "answer"),
+    intents=("evolve", "classify", "answer"), cost=Cost(calls={"evolve": 1.4, "classify": 1.4, "answer": 1.4}),
 )  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
-    """Yield rewritten prompts; a batch of lineages goes through all rounds, so that any number of rows mixes them."""
-    idle = 0
-    while idle < PATIENCE and params.rounds > 0:
-        pool = ctx.rng.sample(ctx.seed_examples, min(BATCH, len(ctx.seed_examples)))
-        for number in range(1, params.rounds + 1):
-            idle += 1
-            trials = _rewritten(ctx, pool, params)
-            completions = answers(ctx, [text for _, _, text in trials], max_tokens=512)
-            reasons = _reasons(ctx, trials, completions, params)
-            for place, (item, operator, text) in enumerate(trials):
-                lineage = {"operator": operator, "round": str(number)}
-                if reasons[place]:
-                    ctx.reject(text, reasons[place], completion=completions[place], parents=(item.id,), lineage=lineage)
-                    continue
-                idle = 0
-                pool[place] = Example(prompt=text, completion=completions[place], parents=(item.id,), lineage=lineage)
-                yield pool[place]
+    """Yield rewritten prompts; many lineages go through the rounds side by side, so any number of rows mixes them."""
+    # A lineage's next round must not be asked for before its last one came back through all three streams.
+    ahead, idle = in_flight(ctx, 32), 0
+    pool = [ctx.seed_examples[0]] * (3 * ahead + 1)
+    for (place, _, _), made, equal in _made(ctx, pool, params, ahead) if params.rounds > 0 else ():
+        idle += 1
+        if not (reason := _reason(made, equal, params)):
+            idle, pool[place] = 0, made
+            yield made
+        elif idle > IDLE_TRIALS:
+            return
+        else:
+            ctx.reject(made.prompt, reason, completion=made.completion, parents=made.parents, lineage=made.lineage)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Literal
 
-from qdcbench.api import Component, Example, GenerationContext, method
+from qdcbench.api import Component, Cost, Example, GenerationContext, method
 
 from ._replies import BATCH, PATIENCE, answers, first_item, numbered, unanswered
 
@@ -81,7 +81,7 @@ def _material(ctx: GenerationContext, person: str, found: dict[str, str], params
 @method(
     name="persona", version=1, reference="arXiv:2406.20094", params=Params, fidelity=FIDELITY,
     summary="Make many personas and ask what each of them would want done.",
-    intents=("persona", "propose", "answer"),
+    intents=("persona", "propose", "answer"), cost=Cost(calls={"propose": 1.0, "answer": 1.0}, setup_calls=200),
 )  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield one answered prompt a persona, pass after pass."""

@@ -3,17 +3,21 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
-from qdcbench.api import Component, Example, GenerationContext, NoveltyFilter, method
+from qdcbench.api import Component, Cost, Example, GenerationContext, NoveltyFilter, method
 
-from ._replies import PATIENCE, answers, numbered, unanswered
+from ._replies import answer_each, each, in_flight, numbered, unanswered
 
+IDLE_CALLS = 250  # without a single new prompt, and the method ends by itself
+Parents = tuple[str, ...]
 _UNSEEABLE = re.compile(r"\b(images?|graphs?|pictures?|files?|maps?|draw|plot|go to)\b", re.IGNORECASE)
 
 FIDELITY = (
     Component(name="6 human and 2 made exemplars", state="present", note="shuffled; more human ones at the start"),
     Component(name="up to 8 new prompts a call", state="present"),
     Component(name="prompt filters in order", state="present", note="length, keywords, how it begins, ROUGE-L"),
+    Component(name="a batch of calls sees one pool", state="changed", note="a call sees all rows but those under way"),
     Component(name="answer filters", state="changed", note="one answer a prompt, so none can conflict"),
     Component(name="classification check", state="absent", note="a prompt holds its input: no label to write first"),
     Component(name="input generation", state="absent", note="a prompt holds its input"),
@@ -25,14 +29,13 @@ FIDELITY = (
 
 @dataclass(frozen=True)
 class Params:
-    """Exemplars shown, prompts asked for, similarity above which a prompt is old, calls before the pool is updated."""
+    """Exemplars shown, prompts asked for, similarity above which a prompt is old."""
 
     human: int = 6
     made: int = 2
     wanted: int = 8
     threshold: float = 0.7
     temperature: float = 0.7
-    calls: int = 5
 
 
 def _unfit(prompt: str) -> str:
@@ -57,52 +60,51 @@ def _shown(ctx: GenerationContext, pool: list[Example], params: Params) -> list[
     return shown
 
 
-def _candidates(ctx: GenerationContext, pool: list[Example], params: Params) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """New prompts, each with the ids of what was shown."""
-    shots = [_shown(ctx, pool, params) for _ in range(params.calls)]
-    materials = [
-        {"description": ctx.description, "exemplars": [shot.prompt for shot in shown], "count": params.wanted}
-        for shown in shots
-    ]
-    texts = ctx.teacher.ask_many("propose", materials, temperature=params.temperature, max_tokens=1024)
-    for shown, text in zip(shots, texts, strict=True):
-        parents = tuple(shot.id for shot in shown)
-        prompts = numbered(text)[: params.wanted]
-        if not prompts:
-            ctx.reject(" ".join(text.split())[:500], "no list in the reply", parents=parents)
-        for prompt in prompts:
-            yield prompt, parents
+def _replies(ctx: GenerationContext, pool: list[Example], params: Params) -> Iterator[tuple[list[Example], str]]:
+    """Call after call, what was shown of the pool as it was then and the reply."""
+    shared = {"description": ctx.description, "count": params.wanted}
+    yield from each(
+        ctx.teacher, "propose", (_shown(ctx, pool, params) for _ in count()),
+        lambda shown: shared | {"exemplars": [shot.prompt for shot in shown]},
+        ahead=in_flight(ctx, 16 * params.wanted), temperature=params.temperature, max_tokens=1024,
+    )  # fmt: skip
 
 
-@method(
-    name="self_instruct", version=2, reference="arXiv:2212.10560", params=Params, fidelity=FIDELITY,
-    summary="Show a few prompts of a growing pool, ask for more, keep those that are new by ROUGE-L.",
-    intents=("propose", "answer"),
-)  # fmt: skip
-def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
-    """Yield answered new prompts until nothing new is found any more."""
-    pool: list[Example] = []
+def _new(ctx: GenerationContext, pool: list[Example], params: Params) -> Iterator[tuple[str, Parents]]:
+    """Proposed prompts that pass the filters, until none of many calls brought one."""
     novelty = NoveltyFilter(params.threshold)
     for seed in ctx.seed_examples:
         novelty.add(seed.prompt)
     idle = 0
-    while idle < PATIENCE:
+    for shown, text in _replies(ctx, pool, params):
         idle += 1
-        kept = []
-        candidates = list(_candidates(ctx, pool, params))
-        novelty.expect(prompt for prompt, _ in candidates)
-        for prompt, parents in candidates:
-            reason = _unfit(prompt) or ("" if novelty.is_new(prompt) else "ROUGE-L")
-            if reason:
+        prompts, parents = numbered(text)[: params.wanted], tuple(shot.id for shot in shown)
+        if not prompts:
+            ctx.reject(" ".join(text.split())[:500], "no list in the reply", parents=parents)
+        novelty.expect(prompts)
+        for prompt in prompts:
+            if reason := _unfit(prompt) or ("" if novelty.is_new(prompt) else "ROUGE-L"):
                 ctx.reject(prompt, reason, parents=parents)
-                continue
-            novelty.add(prompt)
-            kept.append((prompt, parents))
-        for (prompt, parents), completion in zip(kept, answers(ctx, [p for p, _ in kept]), strict=True):
-            reason = unanswered(prompt, completion) or ("ends in a colon" if completion.endswith(":") else "")
-            if reason:
-                ctx.reject(prompt, reason, completion=completion, parents=parents)
-                continue
-            idle = 0
+            else:
+                idle = 0
+                novelty.add(prompt)
+                yield prompt, parents
+        if idle >= IDLE_CALLS:
+            return
+
+
+@method(
+    name="self_instruct", version=3, reference="arXiv:2212.10560", params=Params, fidelity=FIDELITY,
+    summary="Show a few prompts of a growing pool, ask for more, keep those that are new by ROUGE-L.",
+    intents=("propose", "answer"), cost=Cost(calls={"propose": 0.34, "answer": 1.0}),
+)  # fmt: skip
+def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
+    """Yield answered new prompts until nothing new is found any more."""
+    pool: list[Example] = []
+    new = _new(ctx, pool, params)
+    for (prompt, parents), completion in answer_each(ctx, new, lambda item: item[0], ahead=in_flight(ctx, 16)):
+        if reason := unanswered(prompt, completion) or ("ends in a colon" if completion.endswith(":") else ""):
+            ctx.reject(prompt, reason, completion=completion, parents=parents)
+        else:
             pool.append(Example(prompt=prompt, completion=completion, parents=parents))
             yield pool[-1]

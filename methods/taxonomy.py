@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qdcbench.api import Component, Example, GenerationContext, method
+from qdcbench.api import Component, Cost, Example, GenerationContext, method
 
 from ._replies import BATCH, PATIENCE, answers, first_item, numbered, says_yes, unanswered
 
@@ -89,6 +89,7 @@ def _doubted(ctx: GenerationContext, made: list[list[str]], completions: list[st
     name="taxonomy", version=1, reference="arXiv:2603.29791", params=Params, fidelity=FIDELITY,
     summary="Expand a taxonomy of topics, draw from its leaves, write, complicate a share, keep what two critics pass.",
     intents=("expand", "classify", "propose", "evolve", "answer", "judge"),
+    cost=Cost(calls={"propose": 1.4, "evolve": 0.7, "answer": 1.4, "judge": 2.7}, setup_calls=190),
 )  # fmt: skip
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield rows whose topics are drawn uniformly from the leaves of each factor."""

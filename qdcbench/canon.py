@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -14,6 +15,8 @@ __all__ = ["canonical_json", "digest", "plain", "pretty_json", "round_float"]
 SIGNIFICANT_DIGITS = 10
 """Digits kept of every float that is written: the last bits of float arithmetic differ between processors."""
 
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
+
 
 def round_float(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
     """Round to a number of significant digits; minus zero becomes zero."""
@@ -23,23 +26,68 @@ def round_float(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
     return rounded if math.isfinite(rounded) else value  # the largest floats would round up to infinity
 
 
+class _Refused(Exception):
+    """A value that no record may hold; ``path`` is put together only on the way out, for records are many."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.path: list[str] = []
+
+
 def plain(value: Any, where: str = "value") -> Any:
     """Turn records, tuples and mappings into JSON types; refuse NaN, infinity and anything else."""
-    if value is None or (isinstance(value, str | bool | int) and not isinstance(value, Enum)):
+    try:
+        return _plain(value)
+    except _Refused as error:
+        sentence = f"{where}{''.join(reversed(error.path))} {error}"
+    raise RecordError(sentence)
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if kind is float:
+        return _finite(value)
+    if kind is dict:
+        return _items(((str(name), item) for name, item in value.items()), ".{}")
+    if kind is list or kind is tuple:
+        return list(_items(enumerate(value), "[{}]").values())
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _items(((f.name, getattr(value, f.name)) for f in fields(value)), ".{}")
+    return _plain_of_subclass(value)
+
+
+def _plain_of_subclass(value: Any) -> Any:
+    if isinstance(value, str | int):
         return value
     if isinstance(value, float):
-        if not math.isfinite(value):
-            raise RecordError(f"{where} is {value}, which no record may hold; use None with a reason")
-        return round_float(value)
-    if isinstance(value, Enum):
-        return plain(value.value, where)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)}
+        return _finite(float(value))
     if isinstance(value, dict):
-        return {str(k): plain(v, f"{where}.{k}") for k, v in value.items()}
+        return _plain(dict(value))
     if isinstance(value, list | tuple):
-        return [plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
-    raise RecordError(f"{where} has type {type(value).__name__}, which cannot be written as JSON")
+        return _plain(list(value))
+    raise _Refused(f"has type {type(value).__name__}, which cannot be written as JSON")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise _Refused(f"is {value}, which no record may hold; use None with a reason")
+    return round_float(value)
+
+
+def _items(items: Iterable[tuple[Any, Any]], form: str) -> dict[Any, Any]:
+    name = None
+    try:
+        out = {}
+        for name, item in items:
+            out[name] = item if type(item) in _AS_IT_IS else _plain(item)
+        return out
+    except _Refused as error:
+        error.path.append(form.format(name))
+        raise
 
 
 def canonical_json(value: Any) -> str:

@@ -15,6 +15,7 @@ from qdcbench.stages.generate import SyntheticDataset, generate, partial
 from qdcbench.stages.measure import measure
 from qdcbench.stages.probe import train_and_evaluate
 from qdcbench.stages.select import TrainingSet, training_set
+from qdcbench.teachers.account import CapReached, NotRecorded
 
 __all__ = ["run_spec"]
 
@@ -78,7 +79,7 @@ def _require_same_source(spec: RunSpec, bench: Bench) -> None:
             raise PluginError(f"the source of the {kind} changed after the run was planned; start the command again")
 
 
-def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str], None]) -> None:
+def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str], None], *, probes: bool) -> None:
     with done.timed("generate"):
         report("generate")
         _require_same_source(spec, bench)
@@ -89,7 +90,7 @@ def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str]
     with done.timed("measure"):
         report("measure")
         done.measurements = measure(spec, bench, chosen)
-    for repetition in range(spec.probe_repetitions):
+    for repetition in range(spec.probe_repetitions if probes else 0):
         with done.timed("probe"):
             report(f"probe {repetition + 1}/{spec.probe_repetitions}")
             probe, scores = train_and_evaluate(spec, bench, chosen, repetition)
@@ -97,17 +98,27 @@ def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str]
         done.scores += scores
 
 
-def run_spec(spec: RunSpec, bench: Bench, report: Callable[[str], None] = lambda stage: None) -> RunRecord:
+def run_spec(
+    spec: RunSpec, bench: Bench, report: Callable[[str], None] = lambda stage: None, *, probes: bool = True
+) -> RunRecord:
     """Return the record of a run, complete or failed; ``report`` is told each stage as it begins.
 
+    Without ``probes`` it ends with the measurements: nothing is trained.
+
     KeyboardInterrupt and other signals pass through: an interrupted run has no record and is started again.
+
+    Raises:
+        CapReached: the suite's cap on what may be spent is reached; the run has no record either.
+        NotRecorded: only recorded answers may be used, and one is missing.
     """
     started = now()
     done = _Progress()
     failure: Failure | None = None
     try:
-        _stages(spec, bench, done, report)
+        _stages(spec, bench, done, report, probes=probes)
     except Exception as error:  # a failed cell is a row, never the end of the suite
+        if isinstance(error, NotRecorded) or (isinstance(error, CapReached) and error.scope.startswith("suite:")):
+            raise  # no other cell can go on either, and none of them is to blame
         tail = "" if isinstance(error, QdcError) else "".join(traceback.format_tb(error.__traceback__)[-3:])
         if done.stage == "generate" and not isinstance(error, ConfigError):
             done.dataset = _spent(spec, bench)

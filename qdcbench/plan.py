@@ -51,7 +51,9 @@ def _task_facts(suite: Suite, registry: Registry, base: Path) -> _TaskFacts:
 
 
 def _data_hash(params: Mapping[str, Any], base: Path) -> str:
-    """Digest of the file or folder that a ``path`` parameter names, from the suite's folder; empty without one."""
+    """Digest of what a ``path`` or ``folder`` parameter names, from the suite's folder; empty without one."""
+    if params.get("folder"):
+        return _folder_hash(base / str(params["folder"]), base)
     if "path" not in params:
         return ""
     path = base / str(params["path"])
@@ -63,6 +65,31 @@ def _data_hash(params: Mapping[str, Any], base: Path) -> str:
     return total.hexdigest()
 
 
+def _folder_hash(folder: Path, base: Path) -> str:
+    """Digest of a program's working folder: names, contents and modes of all that is copied for a run."""
+    if not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder}; folder starts from the suite's folder")
+    if base.resolve().is_relative_to(folder.resolve()):
+        raise ConfigError(f"the folder {folder} holds the suite itself; put the program into a folder of its own")
+    rows = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if {".git", "__pycache__"} & set(name.parts):
+            continue
+        if path.is_symlink():
+            rows.append([name.as_posix(), "link", str(path.readlink())])
+        elif path.is_file():
+            runs = bool(path.stat().st_mode & 0o100)
+            rows.append([name.as_posix(), "program" if runs else "file", hashlib.sha256(path.read_bytes()).hexdigest()])
+    return digest(rows)
+
+
+def _options_of(suite: Suite, teacher: str) -> dict[str, Any]:
+    """Options for all teachers of the suite, and those in a table under this teacher's name."""
+    shared = {name: value for name, value in suite.teacher_options.items() if name not in suite.teachers}
+    return {**shared, **suite.teacher_options.get(teacher, {})}
+
+
 def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, base: Path) -> list[RunSpec]:
     entry = registry.method(arm.method)
     plugin = entry.plugin
@@ -71,7 +98,7 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
     recipe = recipe_named(suite.probe)
     cells = []
     for teacher_name in suite.teachers:
-        teacher = parse_teacher(teacher_name, dict(suite.teacher_options))
+        teacher = parse_teacher(teacher_name, _options_of(suite, teacher_name), base)
         hashes = {"method": entry.sha256, "task": facts.sha256, "probe": digest(recipe)}
         if data:
             hashes["data"] = data
@@ -121,7 +148,7 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
     note(budget_named, suite.budget)
     note(recipe_named, suite.probe)
     for teacher in suite.teachers:
-        note(parse_teacher, teacher)
+        note(parse_teacher, teacher, _options_of(suite, teacher), base)
     for axis in ("quality", "diversity", "complexity"):
         name = getattr(suite.primary, axis)
         if name not in METRICS:

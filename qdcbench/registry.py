@@ -15,10 +15,11 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from pydantic import TypeAdapter, ValidationError
 
 from qdcbench.api import MethodPlugin, Task
+from qdcbench.canon import plain
 from qdcbench.errors import ConfigError, PluginError, did_you_mean
 from qdcbench.records.json import sentence_of
 
-__all__ = ["Broken", "Entry", "Registry", "discover", "resolve_params"]
+__all__ = ["Broken", "Entry", "Registry", "default_params", "discover", "resolve_params"]
 
 Kind = Literal["method", "task"]
 P = TypeVar("P")
@@ -172,6 +173,15 @@ def discover(folders: Sequence[Path] = ()) -> Registry:
         broken=(*methods.broken, *tasks.broken),
         folders=tuple(folder.resolve() for folder in folders),
     )
+
+
+def default_params(plugin: MethodPlugin) -> dict[str, Any]:
+    """Return the defaults of a method's ``Params`` as plain JSON values; a field without one is None."""
+    found: dict[str, Any] = {}
+    for f in fields(plugin.params):
+        made = f.default_factory() if f.default_factory is not MISSING else f.default
+        found[f.name] = None if made is MISSING else plain(made)
+    return found
 
 
 def resolve_params(plugin: MethodPlugin, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

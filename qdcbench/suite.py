@@ -7,8 +7,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from qdcbench.canon import plain
 from qdcbench.errors import ConfigError, RecordError, did_you_mean
-from qdcbench.records import from_json
+from qdcbench.records import Caps, from_json
 
 __all__ = ["Arm", "Primary", "Suite", "embedded_suites", "read_suite"]
 
@@ -35,7 +36,10 @@ class Primary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
-    """The promised set of arms × teachers × repetitions on one task, with everything else held fixed."""
+    """The promised set of arms × teachers × repetitions on one task, with everything else held fixed.
+
+    ``caps`` and ``cell_caps`` limit what is really spent on the whole suite and on one cell, judging included.
+    """
 
     name: str
     arms: tuple[Arm, ...]
@@ -54,6 +58,8 @@ class Suite:
     root_seed: int = 20261122
     cell_seconds: float = 1800.0
     primary: Primary = field(default_factory=Primary)
+    caps: Caps = field(default_factory=Caps)
+    cell_caps: Caps = field(default_factory=Caps)
 
 
 _RENAMED = {"arm": "arms", "teacher": "teachers"}
@@ -98,8 +104,9 @@ def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str
         {**arm, "name": arm.get("name") or arm_name(str(arm.get("method", "")), arm.get("params", {}))} for arm in arms
     ]
     wrong += _unknown(out, Suite, "")
-    if isinstance(out.get("primary"), dict):
-        wrong += _unknown(out["primary"], Primary, "primary.")
+    for name, kind in (("primary", Primary), ("caps", Caps), ("cell_caps", Caps)):
+        if isinstance(out.get(name), dict):
+            wrong += _unknown(out[name], kind, f"{name}.")
     if not out["arms"] and not wrong:
         wrong.append('there is no arm; add [[arm]] with method = "..."')
     return out, [f"{where}: {sentence}" for sentence in wrong]
@@ -133,6 +140,14 @@ def parse_suite(text: str, where: str) -> Suite:
     low = [n for n in ("repetitions", "probe_repetitions", "measure_n") if getattr(suite, n) < 1]
     complaints = [f"two arms are called {name!r}; give one a name" for name in twice]
     complaints += [f"{name} must be at least 1" for name in low]
+    complaints += [
+        f"{table}.{name} must be 0 or more"
+        for table in ("caps", "cell_caps")
+        for name, cap in plain(getattr(suite, table)).items()
+        if cap is not None and cap < 0
+    ]
+    if suite.cell_caps.seconds is not None:
+        complaints.append("cell_caps.seconds is written cell_seconds")
     if complaints:
         raise ConfigError(f"{where}: {'; '.join(complaints)}")
     return suite

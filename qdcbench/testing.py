@@ -126,7 +126,7 @@ def check_method(entry: Entry[MethodPlugin], registry: Registry) -> list[Finding
         bool(plugin.fidelity) or plugin.role != "method",
         "" if plugin.fidelity else "no components",
     )
-    note("has prompts for a chat teacher", entry.prompts is not None or not plugin.intents)
+    note("has prompts for a chat teacher", entry.prompts is not None or set(plugin.intents) <= {"chat"})
     if plugin.role == "imported":
         return findings
     if "chat" in plugin.intents:

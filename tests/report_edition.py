@@ -33,6 +33,7 @@ from qdcbench.records import (
     Verdict,
     group_of,
 )
+from qdcbench.stages.analysis.cost import row_cost
 
 SETS = ("id", "ood_pairs", "ood_depth", "ood_surface", "ood_length")
 PRIMARY = {"quality": "verified_share", "diversity": "pair_entropy", "complexity": "depth", "score": "exact_match"}
@@ -67,6 +68,18 @@ def interval(values: Iterable[float]) -> Interval:
     if half is None:
         return Interval(point=point, low=None, high=None, n=1, reason="one repetition")
     return Interval(point=point, low=point - half, high=point + half, kind="t", n=len(known))
+
+
+def usage_of(arm: str, teacher: str, tokens: int) -> Usage:
+    """A third of what a persona method uses is its set-up; only a language model has a price."""
+    calls = tokens // 200
+    setup = calls // 3 if arm == "persona" else 0
+    by_intent = {"propose": calls - setup} | ({"persona": setup} if setup else {})
+    return Usage(
+        calls=calls, prompt_tokens=tokens // 2, completion_tokens=tokens // 2, calls_by_intent=by_intent,
+        tokens_by_intent={name: n * 200 for name, n in by_intent.items()},
+        money=None if teacher.startswith("scripted:") else tokens * 1e-6,
+    )  # fmt: skip
 
 
 def invented_run(arm: str, teacher: str, repetition: int, arms: dict = ARMS) -> RunRecord:
@@ -113,8 +126,7 @@ def invented_run(arm: str, teacher: str, repetition: int, arms: dict = ARMS) -> 
     dataset = DatasetSummary(
         sha256="12" * 32, training_sha256="34" * 32, attempts=1400, accepted=1000, contaminated=3, selected=1000,
         rejected_by={"near copy": 260, "wrong": 140}, stopped_by="examples",
-        usage=Usage(calls=tokens // 200, prompt_tokens=tokens // 2, completion_tokens=tokens // 2,
-                    calls_by_intent={"propose": tokens // 300}),
+        usage=usage_of(arm, teacher, tokens),
         mean_prompt_words=14.0, mean_completion_words=4.0,
     )  # fmt: skip
     provenance = Provenance(commit="0" * 40, dirty=False, packages={"torch": "2.13"}, python="3.11", platform="linux",
@@ -148,6 +160,20 @@ def set_means(record: RunRecord) -> dict[str, float]:
     return means
 
 
+def costs(done: list[RunRecord]) -> dict[str, Interval]:
+    sets = [r.dataset for r in done]
+    rows = [row_cost(d) for d in sets]
+    values = {
+        "setup_tokens": [row.setup_tokens for row in rows],
+        "row_tokens": [row.tokens for row in rows],
+        "row_tokens_amortised": [row.tokens_amortised for row in rows],
+        "money": [d.usage.money for d in sets],
+        "row_money": [row.money for row in rows],
+        "row_money_amortised": [row.money_amortised for row in rows],
+    }
+    return {name: interval(v for v in found if v is not None) for name, found in values.items()}
+
+
 def summary(records: list[RunRecord]) -> ArmSummary:
     spec = records[0].spec
     done = [r for r in records if r.status == "complete"]
@@ -162,6 +188,7 @@ def summary(records: list[RunRecord]) -> ArmSummary:
         teacher_calls=interval(float(r.dataset.usage.calls) for r in done),
         accepted_share=interval(r.dataset.accepted / r.dataset.attempts for r in done),
         selected_rows=interval(float(r.dataset.selected) for r in done),
+        **costs(done),
     )  # fmt: skip
 
 

@@ -1,6 +1,9 @@
 import json
 import math
+from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -64,3 +67,29 @@ def test_pretty_form_ends_with_a_newline_and_keeps_letters():
         name: str
 
     assert pretty_json(Point(x=1.0, name="né")) == '{\n "name": "né",\n "x": 1.0\n}\n'
+
+
+def test_subclasses_are_written_as_what_they_are_made_of():
+    class Kind(StrEnum):
+        A = "a"
+
+    class Row(NamedTuple):
+        x: int
+        kind: Kind
+
+    class Big(float):
+        pass
+
+    assert plain({"rows": [Row(1, Kind.A)], "n": Counter(a=2), "f": Big(0.1), "t": True}) == {
+        "rows": [[1, "a"]], "n": {"a": 2}, "f": 0.1, "t": True,
+    }  # fmt: skip
+    assert type(plain(Big(0.1))) is float and type(plain(Kind.A)) is str
+
+
+def test_a_path_is_told_through_records_lists_and_mappings():
+    @dataclass(frozen=True)
+    class Point:
+        x: object
+
+    with pytest.raises(RecordError, match=r"^here\.rows\[2\]\.x\.k has type set, which cannot be written as JSON$"):
+        plain({"rows": (1, 2.0, Point(x={"k": {1}}))}, "here")

@@ -10,22 +10,12 @@ FLOORS = {
     0: ("errors", "canon", "deadline"),
     1: ("records",),
     2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "api"),
-    3: (
-        "registry",
-        "store",
-        "provenance",
-        "teachers",
-        "selection",
-        "measures",
-        "stats",
-        "probes",
-        "suite",
-        "file_task",
-    ),
-    4: ("stages", "plan"),
-    5: ("pipeline", "editions", "report", "testing"),
-    6: ("executors",),
-    7: ("cli", "__main__"),
+    3: ("registry", "store", "provenance", "selection", "measures", "stats", "probes", "suite", "file_task"),
+    4: ("teachers",),
+    5: ("stages", "plan"),
+    6: ("pipeline", "editions", "report", "testing", "forecast", "doctor"),
+    7: ("executors", "bundles"),
+    8: ("cli", "__main__"),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 WITHIN_FLOOR = ({"api", "readers", "novelty", "fields"}, {"errors", "canon", "deadline"}, {"__main__", "cli"})

@@ -1,9 +1,7 @@
-"""The meter keeps its caps whoever races for them; a role renders, numbers and charges every question."""
+"""A role renders, numbers and charges every question, alone, in batches and in streams."""
 
 import pickle
-import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdcbench.api import BudgetExhausted, Example, PluginError, Reply, Request, TeacherError
-from qdcbench.errors import ConfigError
 from qdcbench.records import Budget, Usage
 from qdcbench.seeds import stream
+from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.faults import PartlyAnswered
-from qdcbench.teachers.meter import Meter, most_tokens
+from qdcbench.teachers.meter import Meter, bound_of
 from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 
@@ -28,106 +26,41 @@ def budget(tokens: int | None = None, calls: int | None = None, seconds: float |
 class Echo:
     """A teacher whose costs derive from the question and stay within the bound; it keeps its own ledger."""
 
-    def __init__(self, simulated: bool = True, fail_on: str = "", pause: float = 0.0) -> None:
+    def __init__(self, simulated: bool = True, fail_on: str = "") -> None:
         self.simulated = simulated
         self.fail_on = fail_on
-        self.tick = threading.Event()
-        self.pause = pause
-        self.lock = threading.Lock()
         self.asked: list[Request] = []
         self.tokens = 0
         self.batches: list[int] = []
 
     def complete(self, requests: Sequence[Request], seed: int) -> list[Reply]:
-        if self.pause:
-            self.tick.wait(self.pause)
         replies: list[Reply | None] = []
         for request in requests:
             if self.fail_on and self.fail_on in request.messages[-1][1]:
                 replies.append(None)
                 continue
             rng = stream(seed, "echo", {"messages": request.messages, "sample": request.sample})
-            room = most_tokens(request) - request.max_tokens
+            room = bound_of(request).prompt_tokens
             prompt, completion = rng.randint(1, room), rng.randint(0, request.max_tokens)
             text = f"{request.messages[-1][1]}#{request.sample}#{seed}"
             replies.append(Reply(text=text, prompt_tokens=prompt, completion_tokens=completion))
         done = [reply for reply in replies if reply is not None]
-        with self.lock:
-            self.asked += requests
-            self.batches.append(len(requests))
-            self.tokens += sum(reply.prompt_tokens + reply.completion_tokens for reply in done)
+        self.asked += requests
+        self.batches.append(len(requests))
+        self.tokens += sum(reply.prompt_tokens + reply.completion_tokens for reply in done)
         if len(done) < len(replies):
             raise PartlyAnswered("the teacher failed", replies, lost_calls=3, lost_tokens=17)
         return done
 
 
 def role(teacher: Any, meter: Meter, book: PromptBook | None = None, seed: int = 1) -> MeteredRole:
-    return MeteredRole(teacher, meter, book or PromptBook(where="prompts/none.toml"), seed=seed)
+    return MeteredRole(Desk(teacher, meter, "echo"), book or PromptBook(where="prompts/none.toml"), seed=seed)
 
 
 def chat_book(tmp_path: Path) -> PromptBook:
     path = tmp_path / "m.toml"
     path.write_text('[propose]\nsystem = "write {kind}"\nuser = "like {shots}"\n', encoding="utf-8")
     return PromptBook.load(path, "m")
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    tokens=st.one_of(st.none(), st.integers(0, 6000)),
-    calls=st.one_of(st.none(), st.integers(0, 60)),
-    threads=st.integers(1, 8),
-    batch=st.integers(1, 9),
-    max_tokens=st.integers(1, 200),
-)
-def test_no_cap_is_ever_exceeded_by_racing_threads(
-    tokens: int | None, calls: int | None, threads: int, batch: int, max_tokens: int
-) -> None:
-    if tokens is None and calls is None:
-        calls = 20
-    meter, teacher = Meter(budget(tokens, calls)), Echo(pause=0.0005)
-    asker = role(teacher, meter)
-    limits = []
-    overspent = threading.Event()
-
-    def work(worker: int) -> None:
-        for turn in range(10_000):
-            try:
-                asker.ask_many("chat", [{"q": f"{worker}.{turn}.{i}"} for i in range(batch)], max_tokens=max_tokens)
-            except BudgetExhausted as end:
-                limits.append(end.limit)
-                return
-            finally:
-                spent = meter.usage()
-                if (tokens is not None and spent.tokens > tokens) or (calls is not None and spent.calls > calls):
-                    overspent.set()
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(threads)))
-    usage = meter.usage()
-    assert not overspent.is_set()
-    assert (usage.calls, usage.tokens) == (len(teacher.asked), teacher.tokens)
-    assert tokens is None or usage.tokens <= tokens
-    assert calls is None or usage.calls <= calls
-    assert len(limits) == threads
-    assert set(limits) <= {"teacher tokens", "teacher calls"}
-    # It ends because there is no room: one more question would not have fitted.
-    bound = max(most_tokens(request) for request in teacher.asked) if teacher.asked else max_tokens + 16 + 20
-    tokens_full = tokens is not None and usage.tokens + bound > tokens
-    assert tokens_full or (calls is not None and usage.calls == calls)
-
-
-def test_a_thread_waits_for_room_that_may_come_back() -> None:
-    meter = Meter(budget(tokens=100))
-    held = meter.reserve(90)
-    with pytest.raises(BudgetExhausted, match="teacher tokens"):
-        meter.reserve(20, wait=False)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(meter.reserve, 20)
-        assert not waiting.done()
-        meter.settle(held, "chat", Reply(text="", prompt_tokens=5, completion_tokens=5))
-        assert waiting.result(timeout=5).tokens == 20
-    with pytest.raises(BudgetExhausted, match="teacher tokens"):
-        meter.reserve(91)
 
 
 @pytest.mark.parametrize(
@@ -151,18 +84,6 @@ def test_the_limit_that_was_reached_is_named(cap: Budget, limit: str) -> None:
     assert pickle.loads(pickle.dumps(caught.value)).limit == limit
 
 
-def test_a_budget_without_a_teacher_cap_or_with_money_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'b' caps neither teacher tokens nor teacher calls"):
-        Meter(budget())
-    with pytest.raises(ConfigError, match="'b' caps money"):
-        Meter(Budget(name="b", examples=1, teacher_tokens=1, teacher_calls=1, money=2.0))
-
-
-def test_the_bound_is_bytes_and_marks_and_the_answer() -> None:
-    request = Request(intent="chat", material={}, messages=(("system", "é"), ("user", "ab")), max_tokens=7)
-    assert most_tokens(request) == (2 + 16) + (2 + 16) + 7
-
-
 def test_a_batch_larger_than_the_room_is_asked_in_waves_and_in_order() -> None:
     questions = [{"q": str(i)} for i in range(50)]
     roomy, tight = Echo(), Echo()
@@ -171,6 +92,7 @@ def test_a_batch_larger_than_the_room_is_asked_in_waves_and_in_order() -> None:
     meter = Meter(budget(tokens=roomy.tokens + 800))
     assert role(tight, meter).ask_many("chat", questions, max_tokens=100) == free
     assert len(tight.batches) > 1 == len(roomy.batches)
+    assert tight.tokens == roomy.tokens
     assert meter.usage().calls == 50
 
 
@@ -215,7 +137,8 @@ def test_a_teacher_that_miscounts_is_named(replies: int) -> None:
     meter = Meter(budget(calls=2))
     with pytest.raises(PluginError, match=f"gave {replies} replies to 2 requests"):
         role(Broken(replies), meter).ask_many("chat", [{"q": 1}, {"q": 2}])
-    assert meter.usage().calls == min(replies, 2)
+    assert meter.usage().calls == 0
+    role(Broken(1), meter).ask("chat", q=1)  # the room of the two came back
 
 
 def test_a_teacher_that_crashes_frees_its_room() -> None:
@@ -223,17 +146,6 @@ def test_a_teacher_that_crashes_frees_its_room() -> None:
     with pytest.raises(ZeroDivisionError):
         role(Broken(0, ZeroDivisionError("bug")), meter).ask("chat", q=1)
     assert role(Broken(1), meter).ask("chat", q=1) == "x"
-
-
-def test_usage_counts_faults_and_estimates_apart_from_charges() -> None:
-    meter = Meter(budget(calls=9))
-    reply = Reply(text="", prompt_tokens=3, completion_tokens=4, attempts=3, discarded_tokens=11, usage_estimated=True)
-    for intent in ("propose", "judge", "judge"):
-        meter.settle(meter.reserve(50), intent, reply)
-    assert meter.usage() == Usage(
-        calls=3, prompt_tokens=9, completion_tokens=12, calls_by_intent={"judge": 2, "propose": 1},
-        failed_calls=6, discarded_tokens=33, estimated_calls=3,
-    )  # fmt: skip
 
 
 def asked(seed: int = 1, batches: Sequence[Sequence[str]] = (("a", "b", "a"), ("a",), ("c", "a"))) -> list[str]:
@@ -257,14 +169,6 @@ def test_questions_that_differ_in_anything_are_not_repeats() -> None:
     asker.ask("chat", q=Example(prompt="a", completion="b"))
     asker.ask("chat", q=Example(prompt="a", completion="b", lineage={"round": "1"}))
     assert [request.sample for request in teacher.asked] == [0] * 6
-
-
-def test_samples_are_counted_once_each_under_threads() -> None:
-    teacher = Echo()
-    asker = role(teacher, Meter(budget(calls=400)))
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: asker.ask("chat", q="same"), range(200)))
-    assert sorted(request.sample for request in teacher.asked) == list(range(200))
 
 
 def test_a_chat_teacher_reads_the_prompt_file(tmp_path: Path) -> None:
@@ -301,3 +205,80 @@ def test_wrong_questions_are_refused_before_anything_is_asked() -> None:
         asker.ask("chat", q=float("nan"))
     assert (teacher.asked, meter.usage().calls) == ([], 0)
     assert asker.ask_many("chat", []) == []
+
+
+def asked_in_turn(asker: MeteredRole, n: int, ahead: int, trace: list[str] | None = None) -> Iterator[str]:
+    def materials() -> Iterator[dict[str, Any]]:
+        for i in range(n):
+            if trace is not None:
+                trace.append(f"made {i}")
+            yield {"q": str(i)}
+
+    return asker.ask_each("chat", materials(), ahead=ahead, max_tokens=50)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(0, 40), ahead=st.integers(1, 50))
+def test_a_stream_gives_the_texts_of_a_batch_in_order(n: int, ahead: int) -> None:
+    batch = role(Echo(), Meter(budget(calls=99))).ask_many("chat", [{"q": str(i)} for i in range(n)], max_tokens=50)
+    assert list(asked_in_turn(role(Echo(), Meter(budget(calls=99))), n, ahead)) == batch
+
+
+def test_a_question_is_made_when_the_text_that_far_back_was_used() -> None:
+    trace: list[str] = []
+    for i, _ in enumerate(asked_in_turn(role(Echo(), Meter(budget(calls=99))), 6, 3, trace)):
+        trace.append(f"used {i}")
+    assert trace == ["made 0", "made 1", "made 2", "used 0", "made 3", "used 1", "made 4", "used 2", "made 5",
+                     "used 3", "used 4", "used 5"]  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(calls=st.integers(0, 30), ahead=st.integers(1, 40), tokens=st.integers(0, 4000))
+def test_a_stream_that_ends_early_hands_over_all_that_was_paid_and_no_more(calls: int, ahead: int, tokens: int) -> None:
+    teacher, meter = Echo(), Meter(budget(tokens=tokens, calls=calls))
+    texts = []
+    with pytest.raises(BudgetExhausted):
+        for text in asked_in_turn(role(teacher, meter), 99, ahead):
+            texts.append(text)
+    usage = meter.usage()
+    assert len(texts) == len(teacher.asked) == usage.calls <= calls
+    assert usage.tokens == teacher.tokens <= tokens
+
+
+def nested(calls: int, ahead: int) -> tuple[list[str], Usage]:
+    """Answers asked from a stream of proposals, both under one budget."""
+    meter = Meter(budget(calls=calls))
+    desk = Desk(Echo(), meter, "echo")
+    writer, answerer = (
+        MeteredRole(desk, PromptBook(where="none"), seed=seed, name=name)
+        for seed, name in ((1, "teacher"), (2, "answerer"))
+    )
+    texts = []
+    try:
+        proposals = asked_in_turn(writer, 99, ahead)
+        for text in answerer.ask_each("answer", ({"prompt": p} for p in proposals), ahead=ahead, max_tokens=9):
+            texts.append(text)
+    except BudgetExhausted:
+        pass
+    desk.finish()
+    return texts, meter.usage()
+
+
+@settings(max_examples=30, deadline=None)
+@given(calls=st.integers(0, 60), ahead=st.integers(1, 20))
+def test_streams_may_feed_streams(calls: int, ahead: int) -> None:
+    texts, usage = nested(calls, ahead)
+    assert usage.calls == calls
+    assert len(texts) == usage.calls_by_intent.get("answer", 0)
+    assert nested(calls, ahead) == (texts, usage)
+
+
+def test_a_stream_left_early_is_charged_for_what_it_asked() -> None:
+    teacher, meter = Echo(), Meter(budget(calls=99))
+    desk = Desk(teacher, meter, "echo")
+    texts = asked_in_turn(MeteredRole(desk, PromptBook(where="none"), seed=1), 50, 8)
+    assert next(texts).startswith("chat")
+    desk.finish()
+    assert (len(teacher.asked), meter.usage().calls, len(desk.calls)) == (8, 8, 8)
+    with pytest.raises(PluginError, match="ahead is 0"):
+        next(asked_in_turn(MeteredRole(desk, PromptBook(where="none"), seed=1), 1, 0))

@@ -20,7 +20,9 @@ from qdcbench.tasks.list_edits import ListEdits
 
 from qdcbench.api import BudgetExhausted, Check, DataError, Example, MethodPlugin, NoveltyFilter, PluginError, Request
 from qdcbench.records import Budget
-from qdcbench.teachers.metered import Meter, MeteredRole
+from qdcbench.teachers.desk import Desk
+from qdcbench.teachers.meter import Meter
+from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 
 TASK = ListEdits()
@@ -65,7 +67,8 @@ def context(name: str, teacher: Any, n: int = 200, tokens: int = 10**8, seed: in
     meter = Meter(Budget(name="test", examples=n, teacher_tokens=tokens, teacher_calls=None))
     path = PROMPTS / f"{name}.toml"
     book = PromptBook.load(path if path.is_file() else None, name)
-    roles = [MeteredRole(teacher, meter, book, seed=seed * 10 + place) for place in range(3)]
+    desk = Desk(teacher, meter, name)
+    roles = [MeteredRole(desk, book, seed=seed * 10 + place) for place in range(3)]
     seeds = tuple(TASK.seed_examples(Random(seed)))
     return Context(name, *roles, remaining=n, seed_examples=seeds, rng=Random(seed), meter=meter)
 
@@ -252,7 +255,7 @@ def test_self_instruct_filters_in_the_order_of_the_paper():
         "Kindly consider nothing like any other task 1 2",
     ]
     ctx = context("self_instruct", Script(proposals), 1)
-    (row,) = run(ctx, calls=1)
+    (row,) = run(ctx)
     assert row.prompt == proposals[-1] and len(row.parents) == 8
     assert [reason for _, reason in ctx.rejected] == [
         "length", "keyword", "asks for a program", "starts with punctuation",
@@ -262,7 +265,7 @@ def test_self_instruct_filters_in_the_order_of_the_paper():
 
 def test_self_instruct_logs_a_reply_that_holds_no_list():
     ctx = context("self_instruct", Mute(), n=5)
-    assert run(ctx, calls=1) == []
+    assert run(ctx) == []
     assert ctx.rejected
     assert {reason for _, reason in ctx.rejected} == {"no list in the reply"}
 
@@ -275,7 +278,7 @@ def test_self_instruct_drops_answers_that_are_none():
         ("The result:", "ends in a colon"),
     ):
         ctx = context("self_instruct", Script([proposal], answer), 5)
-        assert run(ctx, calls=1) == [] and ctx.rejected[0][1] == reason
+        assert run(ctx) == [] and ctx.rejected[0][1] == reason
 
 
 def test_self_instruct_keeps_every_pair_of_prompts_apart():
@@ -355,7 +358,8 @@ def test_taxonomy_keeps_what_the_double_critic_passes_and_says_which_topics_it_d
 def test_self_instruct_dials():
     base = view("self_instruct")
     assert view("self_instruct", threshold=0.6).kept < base.kept < view("self_instruct", threshold=0.9).kept
-    assert view("self_instruct", human=0, made=8).entropy < base.entropy
+    # Its own prompts take over only when there are many.
+    assert view("self_instruct", n=600, human=0, made=8).entropy < view("self_instruct", n=600).entropy
     assert view("self_instruct", temperature=1.2).entropy > base.entropy
     assert view("self_instruct", wanted=2).calls > base.calls
 

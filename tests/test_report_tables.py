@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from qdcbench.errors import StoreError
+from qdcbench.records import Interval
 from qdcbench.report.table_forms import TerminalTable, latex_text, to_csv, to_latex, to_markdown
 from qdcbench.report.tables import (
     all_tables,
@@ -55,6 +56,33 @@ def test_csv_parses_back_to_the_analysis(analysis):
         assert frame.loc[name, "datasets_promised"] == arm.promised
     ranks = next(r for r in analysis.rankings if (r.group, r.score) == (group, "ood:exact_match")).ranks
     assert {rank.arm: rank.tie_group for rank in ranks} == frame["ood_tie"].dropna().to_dict()
+
+
+def test_a_row_is_cheaper_without_the_set_up_for_the_method_that_has_one(analysis):
+    for group in analysis.groups:
+        frame = pd.read_csv(io.StringIO(to_csv(main_table(analysis, group)))).set_index("arm")
+        cheaper = frame["row_tokens_amortised"] < frame["row_tokens"]
+        assert list(frame.index[cheaper]) == ["persona"]
+        assert frame.loc["persona", "row_tokens_amortised"] == pytest.approx(260 * 2 / 3, rel=0.01)
+        assert (frame["row_tokens"] == frame["teacher_tokens"] / 1000).all()
+
+
+def test_money_has_columns_only_where_a_teacher_has_a_price(analysis):
+    for group in analysis.groups:
+        frame = pd.read_csv(io.StringIO(to_csv(main_table(analysis, group)))).set_index("arm")
+        assert ("row_money" in frame) == ("openai:" in group)
+        if "row_money" in frame:
+            assert frame.loc["persona", "row_money"] == pytest.approx(0.26 / 1000)
+            assert frame.loc["persona", "row_money_amortised"] < frame.loc["persona", "row_money"]
+
+
+def test_a_cost_that_no_record_tells_is_a_dash_and_an_empty_field(analysis):
+    unknown = Interval(point=None, low=None, high=None, reason="the record is older")
+    arms = tuple(replace(arm, row_tokens_amortised=unknown) for arm in analysis.arms)
+    table = main_table(replace(analysis, arms=arms), analysis.groups[0])
+    place = [column.key for column in table.columns].index("row_tokens_amortised")
+    assert {row[place].text for row in table.rows} == {"–"}
+    assert pd.read_csv(io.StringIO(to_csv(table)))["row_tokens_amortised"].isna().all()
 
 
 def test_simulated_and_real_are_never_in_one_table(analysis):

@@ -1,4 +1,4 @@
-"""The chat teacher against `transformers serve`, a real server with a real (tiny, random) language model."""
+"""Chat and local teacher against `transformers serve`, a real server with a real (tiny, random) language model."""
 
 import importlib.util
 import os
@@ -17,10 +17,15 @@ import pytest
 from qdcbench.api import Request
 from qdcbench.errors import TeacherError
 from qdcbench.records import Budget, TeacherSpec
+from qdcbench.teachers.account import Access
+from qdcbench.teachers.build import parse_teacher
+from qdcbench.teachers.desk import Desk
+from qdcbench.teachers.local import local_teacher
 from qdcbench.teachers.meter import Meter
 from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.openai_chat import ChatTeacher, chat_teacher
 from qdcbench.teachers.prompts import PromptBook
+from tests.tiny_models import save_model
 
 # A command line with no script on PATH needed: the same interpreter that runs the tests.
 SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
@@ -31,38 +36,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.environ.get("QDCBENCH_SERVE") == "0", reason="switched off by QDCBENCH_SERVE=0"),
 ]
-
-
-def save_model(folder: Path) -> None:
-    """Save a Llama of two layers over single bytes, with a chat template of one token a role."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    roles = ["<system>", "<user>", "<assistant>"]
-    vocabulary = ["<eos>", *roles, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    model = models.BPE(vocab={token: i for i, token in enumerate(vocabulary)}, merges=[])
-    bytes_only = Tokenizer(model)
-    bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bytes_only.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bytes_only, eos_token="<eos>", pad_token="<eos>", extra_special_tokens=roles
-    )
-    tokenizer.chat_template = (
-        "{% for m in messages %}{{ '<' + m['role'] + '>' + m['content'] }}{% endfor %}"
-        "{% if add_generation_prompt %}<assistant>{% endif %}"
-    )
-    config = LlamaConfig(
-        vocab_size=len(vocabulary), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=2, max_position_embeddings=512, bos_token_id=0, eos_token_id=0, pad_token_id=0,
-    )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        language_model = LlamaForCausalLM(config)
-    # The server samples only where the checkpoint says so, whatever temperature a request asks for.
-    language_model.generation_config = GenerationConfig(do_sample=True, eos_token_id=0, pad_token_id=0)
-    language_model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def free_port() -> int:
@@ -107,7 +80,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
 def teacher_at(served: tuple[str, str], **options: Any) -> ChatTeacher:
     base_url, model = served
-    return chat_teacher(TeacherSpec(kind="openai", model=model, options={"base_url": base_url, **options}))
+    return chat_teacher(TeacherSpec(kind="openai", model=model, options={"base_url": base_url, **options}), Access())
 
 
 def questions() -> list[Request]:
@@ -143,7 +116,7 @@ def test_a_metered_role_charges_and_stops(served: tuple[str, str], tmp_path: Pat
     path.write_text('[propose]\nuser = "like {shots}"\n', encoding="utf-8")
     meter = Meter(Budget(name="b", examples=9, teacher_tokens=None, teacher_calls=5))
     teacher = teacher_at(served)
-    role = MeteredRole(teacher, meter, PromptBook.load(path, "m"), seed=1)
+    role = MeteredRole(Desk(teacher, meter, "served"), PromptBook.load(path, "m"), seed=1)
     texts = role.ask_many("propose", [{"shots": ["a", str(i)]} for i in range(5)], max_tokens=4)
     teacher.close()
     usage = meter.usage()
@@ -151,6 +124,33 @@ def test_a_metered_role_charges_and_stops(served: tuple[str, str], tmp_path: Pat
     assert (usage.calls, usage.prompt_tokens) == (5, 5 * (2 + len("like 1. a\n2. 0")))
     assert 5 <= usage.completion_tokens <= 20
     assert (usage.failed_calls, usage.estimated_calls) == (0, 0)
+
+
+def greedy() -> list[Request]:
+    """Conversations of one and of several turns, in several scripts, of many lengths."""
+    talks: list[tuple[tuple[str, str], ...]] = [
+        (("user", "Reverse the list: 3 1 4"),),
+        (("system", "Be brief."), ("user", "é" * 40)),
+        (("user", "a"), ("assistant", "b"), ("user", "列 \U0001f642\n\n  end ")),
+        (("system", ""), ("user", "x " * 100)),
+        (("user", "<assistant>marks of the template in a text"),),
+        (("user", "0"),),
+    ]
+    return [
+        Request(intent="chat", material={}, messages=messages, temperature=0.0, max_tokens=24) for messages in talks
+    ]
+
+
+def test_server_and_local_teacher_give_the_same_greedy_answers(served: tuple[str, str]) -> None:
+    there, here = teacher_at(served), local_teacher(parse_teacher(f"local:{served[1]}"), Access(), Path())
+    remote, own = there.complete(greedy(), 1), here.complete(greedy(), 1)
+    there.close()
+    here.close()
+    assert [reply.text for reply in own] == [reply.text for reply in remote]
+    for mine, theirs in zip(own, remote, strict=True):
+        assert (mine.prompt_tokens, mine.completion_tokens) == (theirs.prompt_tokens, theirs.completion_tokens)
+        assert mine.finish_reason == theirs.finish_reason
+    assert len({reply.text for reply in own}) > 3
 
 
 def test_a_field_the_server_refuses_is_named(served: tuple[str, str]) -> None:

@@ -14,7 +14,7 @@ function readState() {
   state.sort = given.get("sort") || "";
   state.dir = ["asc", "desc"].includes(given.get("dir")) ? given.get("dir") : "";
   state.q = given.get("q") || "";
-  state.show = (given.get("show") || "").split(",").filter((s) => ["sets", "measures"].includes(s));
+  state.show = (given.get("show") || "").split(",").filter((s) => ["sets", "measures", "costs"].includes(s));
   state.arm = given.getAll("arm");
   state.theme = THEMES.includes(given.get("theme")) ? given.get("theme") : "auto";
   state.exploratory = given.get("exploratory") === "1";
@@ -49,7 +49,8 @@ function sortColumn(g) {
 }
 
 function direction(key) {
-  return state.dir || (key === "arm" || key === "tokens" || key.includes("answer_nll") ? "asc" : "desc");
+  const cheapFirst = key === "tokens" || key === "money" || key.startsWith("row_");
+  return state.dir || (key === "arm" || cheapFirst || key.includes("answer_nll") ? "asc" : "desc");
 }
 
 function sortValue(arm, key) {
@@ -100,7 +101,7 @@ function tableHead(g, columns) {
       make("th", { scope: "colgroup", text: "Coverage" })),
     make("tr", {}, make("th", { scope: "col", class: "place", title: "place on the sorted score", text: "#" }),
       headCell("arm", "Arm", { class: `arm${sortColumn(g) === "arm" ? " active" : ""}` }),
-      columns.map((c) => headCell(c.key, c.label)), headCell("datasets", "datasets")));
+      columns.map((c) => headCell(c.key, c.label, { title: c.note || null })), headCell("datasets", "datasets")));
 }
 
 function scoreCell(g, arm, c) {
@@ -198,7 +199,8 @@ function drawTools() {
   const filter = make("label", { class: "filter" }, make("span", { text: "filter arms" }),
     make("input", { type: "search", id: "q", value: state.q, placeholder: "name, method or role",
       oninput: (e) => { state.q = e.target.value; writeState(); drawTable(); } }));
-  const shows = [["sets", "every evaluation set"], ["measures", "every measure"]].map(([key, text]) =>
+  const shows = [["sets", "every evaluation set"], ["measures", "every measure"], ["costs", "every cost"]]
+    .filter(([key]) => g.columns.some((c) => c.set === key)).map(([key, text]) =>
     make("label", { class: "check" }, make("input", { type: "checkbox", checked: state.show.includes(key),
       onchange: (e) => change({ show: e.target.checked ? [...state.show, key] : state.show.filter((s) => s !== key) }) }), text));
   $("tools").replaceChildren(...selects, filter, make("span", { class: "checks-row" }, shows));

@@ -46,9 +46,15 @@ function big(value) {
   return MISSING;
 }
 
+function dollars(value) {
+  if (value === null || value === undefined) return MISSING;
+  return value === 0 ? "0" : String(Number(value.toPrecision(3)));
+}
+
 function written(value, column) {
   if (value === null || value === undefined) return MISSING;
   if (column.kind === "big") return big(value);
+  if (column.kind === "money") return dollars(value);
   if (column.kind === "share") return fixed(100 * value, value < 0.0995 && value > 0 ? 1 : 0) + "%";
   return fixed(value, column.decimals);
 }

@@ -49,9 +49,17 @@ function datasetPart(run) {
 function usagePart(run) {
   const u = run.dataset && run.dataset.usage;
   if (!u) return null;
+  const cost = run.cost;
+  const bare = { calls: u.calls, "prompt tokens": u.prompt_tokens, "completion tokens": u.completion_tokens,
+    "all tokens": run.tokens, "calls by intent": u.calls_by_intent, "tokens by intent": u.tokens_by_intent };
+  const priced = u.money === null ? {} : { "US dollars": dollars(u.money), "US dollars a row, at n": dollars(cost.money),
+    "US dollars a row, set-up amortised": dollars(cost.money_amortised) };
   return make("div", { class: "part" }, make("h5", { text: "Teacher usage" }),
-    pairs({ calls: u.calls, "prompt tokens": u.prompt_tokens, "completion tokens": u.completion_tokens,
-      "all tokens": run.tokens, money: u.money, "calls by intent": u.calls_by_intent }));
+    pairs({ ...bare, "set-up tokens": cost.setup_tokens === null ? MISSING : cost.setup_tokens,
+      "tokens a row, at n": fixed(cost.tokens, 1), "tokens a row, set-up amortised": fixed(cost.tokens_amortised, 1),
+      ...priced }),
+    make("p", { class: "note", text: "A row is an accepted one; amortised leaves out the set-up (personas, taxonomies), " +
+      "which ever more rows would share." }));
 }
 
 function meanScores(run) {

@@ -22,6 +22,7 @@ VERBS = (
     "list",
     "new",
     "check",
+    "bundle",
     "verify",
     "doctor",
 )

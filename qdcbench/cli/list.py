@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from qdcbench.budgets import BUDGETS
 from qdcbench.cli.common import add_plugins
 from qdcbench.measures.table import METRICS
 from qdcbench.probes.recipe import RECIPES
-from qdcbench.registry import Registry, discover
+from qdcbench.registry import Registry, default_params, discover
 from qdcbench.selection import RULES
 from qdcbench.suite import embedded_suites, parse_suite
 from qdcbench.teachers.build import TEACHER_KINDS
@@ -40,7 +39,7 @@ def _methods(registry: Registry) -> list[dict[str, Any]]:
             "role": e.plugin.role,
             "summary": e.plugin.summary,
             "reference": e.plugin.reference,
-            "params": ", ".join(f"{f.name}={f.default}" for f in fields(e.plugin.params)),
+            "params": ", ".join(f"{name}={value}" for name, value in default_params(e.plugin).items()),
         }
         for e in registry.methods.values()
     ]

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from qdcbench.editions import Edition
 from qdcbench.executors.pool import CellEvent
 from qdcbench.plan import Plan
 from qdcbench.records import RunRecord, RunSpec
+from qdcbench.teachers.ledger_read import Spend
 
 __all__ = ["Progress", "progress"]
 
@@ -38,7 +39,11 @@ def _clock(seconds: float) -> str:
 class _State:
     """Counts behind both displays."""
 
-    def __init__(self, plan: Plan, edition: Edition, cells: Sequence[RunSpec]) -> None:
+    def __init__(
+        self, plan: Plan, edition: Edition, cells: Sequence[RunSpec], spend: Callable[[], Spend] | None
+    ) -> None:
+        self._spend = spend
+        self._looked, self._seen = 0.0, ""
         self.total = len(plan.cells)
         self.to_run = len(cells)
         self.before = len(plan.cells) - len(cells)
@@ -72,13 +77,22 @@ class _State:
         spent = time.monotonic() - self.start
         return _clock(spent / self.ended * (self.to_run - self.ended))
 
+    def spent(self) -> str:
+        """What the ledger says was really spent, looked up at most every second; empty where nobody is paid."""
+        now = time.monotonic()
+        if self._spend is not None and now - self._looked > 1.0:
+            self._looked, spend = now, self._spend()
+            money = "" if spend.unpriced else f" ({spend.money:,.2f} dollars)"
+            self._seen = f"{spend.calls:,} requests paid for in all{money}, "
+        return self._seen
+
     def line(self) -> str:
         """One line of counts."""
         text = f"{self.before + self.ended}/{self.total} cells"
         if self.failed:
             text += f", {self.failed} failed"
         return (f"{text}, {self.calls:,} teacher calls, {self.tokens:,} tokens, "
-                f"{_clock(time.monotonic() - self.start)} spent, {self.eta()} to go")  # fmt: skip
+                f"{self.spent()}{_clock(time.monotonic() - self.start)} spent, {self.eta()} to go")  # fmt: skip
 
 
 def _outcome(record: RunRecord) -> str:
@@ -133,9 +147,11 @@ class _Live:
 
 
 @contextmanager
-def progress(plan: Plan, edition: Edition, cells: Sequence[RunSpec], *, plain: bool) -> Iterator[Progress]:
-    """Show a run until the block ends."""
-    state = _State(plan, edition, cells)
+def progress(
+    plan: Plan, edition: Edition, cells: Sequence[RunSpec], *, plain: bool, spend: Callable[[], Spend] | None = None
+) -> Iterator[Progress]:
+    """Show a run until the block ends; ``spend`` looks up what the teachers were really asked."""
+    state = _State(plan, edition, cells, spend)
     print(f"suite {plan.suite.name}: {len(plan.cells)} cells, {len(cells)} to run, into {edition.folder}", flush=True)
     if plain or not sys.stdout.isatty():
         yield _Plain(state)

@@ -6,7 +6,6 @@ from rich.console import Console
 
 from qdcbench.editions import Edition, write_analysis
 from qdcbench.records import Analysis
-from qdcbench.stages.analyze import analyze
 
 __all__ = ["write_report"]
 
@@ -15,6 +14,7 @@ def write_report(edition: Edition) -> Analysis:
     """Write analysis, figures, tables and page; print the tables and where things are."""
     from qdcbench.report.files import write_report_files
     from qdcbench.report.tables import terminal_tables
+    from qdcbench.stages.analyze import analyze
 
     analysis = analyze(edition.records, edition.facts)
     write_analysis(edition.folder, analysis)

@@ -2,16 +2,19 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from qdcbench.cli.common import add_suite, edition_folder, is_custom, load_plan
+from qdcbench.cli.common import LEDGER, add_suite, edition_folder, is_custom, load_plan
+from qdcbench.cli.plan import forecast_of, print_forecast_and_fact
 from qdcbench.cli.progress import progress
 from qdcbench.editions import Edition, foreign_records, load_edition, write_plan
 from qdcbench.errors import RecordError
 from qdcbench.executors.pool import Site, run_cells
 from qdcbench.plan import Plan
 from qdcbench.records import RunRecord, RunSpec
+from qdcbench.stages.bench import Spending
+from qdcbench.teachers.ledger_read import Spend, spent
 
 __all__ = ["add_parser", "run"]
 
@@ -32,6 +35,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     parser.add_argument(
         "--work", type=Path, default=Path(".qdcbench"), help="folder of cached artefacts (default: .qdcbench)"
+    )
+    parser.add_argument(
+        "--replay-only", action="store_true", help="use recorded answers alone; fail rather than ask a teacher"
     )
     parser.add_argument("--retry-failed", action="store_true", help="run cells again whose record is a failure")
     parser.add_argument("--no-report", action="store_true", help="stop after the records: no analysis, figures, page")
@@ -69,6 +75,14 @@ def _to_run(edition: Edition, retry: bool) -> tuple[RunSpec, ...]:
     )
 
 
+def _spend(site: Site, cells: Sequence[RunSpec]) -> Callable[[], Spend] | None:
+    """Return a look into the ledger, None where no teacher of the cells to run is paid or metered there."""
+    ledger = site.spending.ledger
+    if ledger is None or all(cell.teacher.simulated for cell in cells):
+        return None
+    return lambda: spent(ledger, f"suite:{site.spending.suite}")
+
+
 def run(args: argparse.Namespace) -> int:
     """Run what is missing, then the report; return 3 when some cells failed."""
     plan, registry, base = load_plan(args)
@@ -82,8 +96,16 @@ def run(args: argparse.Namespace) -> int:
         plugins=registry.folders,
         cell_seconds=plan.suite.cell_seconds,
         workers=max(1, args.workers),
+        spending=Spending(
+            ledger=(args.work / LEDGER).resolve(),
+            replay_only=args.replay_only,
+            suite=folder.name,
+            caps=plan.suite.caps,
+            cell_caps=plan.suite.cell_caps,
+        ),
     )
-    with progress(plan, edition, cells, plain=args.plain) as show:
+    expected = forecast_of(plan, registry, args.results, cells, site.workers)
+    with progress(plan, edition, cells, plain=args.plain, spend=_spend(site, cells)) as show:
         for event in run_cells(cells, site, show.tick):
             show.event(event)
     edition = load_edition(folder)
@@ -94,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
             f"failed: {record.spec.arm} r{record.spec.repetition} ({record.spec.teacher.name}), "
             f"stage {record.failure.stage}: {record.failure.message}"
         )
+    print_forecast_and_fact(expected, edition)
     if not args.no_report:
         from qdcbench.cli.report import write_report
 

@@ -14,20 +14,21 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from qdcbench.editions import write_record
-from qdcbench.errors import StoreError
+from qdcbench.errors import QdcError, StoreError, TeacherError
 from qdcbench.pipeline import run_spec
 from qdcbench.provenance import now, provenance
 from qdcbench.records import Failure, RunRecord, RunSpec
 from qdcbench.registry import discover
-from qdcbench.stages.bench import Bench
+from qdcbench.stages.bench import Bench, Spending
 from qdcbench.store import Store
+from qdcbench.teachers.account import CapReached
 
 __all__ = ["CellEvent", "Site", "run_cells"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
-    """Where cells run and write: all a worker needs, as plain values."""
+    """Where cells run and write: all a worker needs, as plain values. Without ``probes`` nothing is trained."""
 
     edition: Path
     store: Path
@@ -35,11 +36,17 @@ class Site:
     plugins: tuple[Path, ...] = ()
     cell_seconds: float = 1800.0
     workers: int = 2
+    spending: Spending = field(default_factory=Spending)
+    probes: bool = True
 
     def bench(self) -> Bench:
         """Build the bench in this process."""
         return Bench(
-            registry=discover(self.plugins), store=Store(self.store), base=self.base, seconds=self.cell_seconds
+            registry=discover(self.plugins),
+            store=Store(self.store),
+            base=self.base,
+            seconds=self.cell_seconds,
+            spending=self.spending,
         )
 
 
@@ -70,10 +77,11 @@ def _work(pipe: Connection, site: Site) -> None:
     bench = site.bench()
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone: nobody wants the answer
         while (spec := pipe.recv()) is not None:
-            record = run_spec(spec, bench, pipe.send)
             try:
+                record = run_spec(spec, bench, pipe.send, probes=site.probes)
                 write_record(site.edition, record)
-            except StoreError as error:  # nowhere to write a failure either: the parent ends the run with the sentence
+            except (StoreError, TeacherError) as error:
+                # Nowhere to write a failure, or nothing left to spend: the parent ends the run with the sentence.
                 pipe.send(error)
             else:
                 pipe.send(record)
@@ -149,8 +157,13 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
     A worker that dies (killed, out of memory) or outlasts the cell's clock and ten minutes a training gives a
     failed record and is replaced. Closing the iterator, or an interrupt, kills all workers; records already
     written stay.
+
+    Raises:
+        CapReached: the suite's clock ended, or nothing may be spent any more.
+        StoreError: the disk refused a record.
     """
     queue = deque(cells)
+    began, clock = time.monotonic(), site.spending.caps.seconds
     workers: list[_Worker] = []
     try:
         workers += [_start(site) for _ in range(min(site.workers, len(queue)))]
@@ -159,6 +172,11 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
         while any(worker.cell for worker in workers):
             ready = wait([worker.pipe for worker in workers if worker.cell], timeout=0.5)
             tick()
+            if clock is not None and time.monotonic() - began > clock:
+                raise CapReached(
+                    f"the suite's clock of {clock:g} s ended; finished cells are kept, the same command goes on",
+                    f"suite:{site.spending.suite}",
+                )
             for index, worker in enumerate(workers):
                 if worker.cell is None:
                     continue
@@ -198,7 +216,7 @@ def _receive(worker: _Worker, site: Site) -> Iterator[CellEvent]:
         yield CellEvent(spec=worker.cell, stage="failed", record=record)
         worker.cell = None
         return
-    if isinstance(message, StoreError):
+    if isinstance(message, QdcError):
         raise message
     if isinstance(message, RunRecord):
         yield CellEvent(spec=worker.cell, stage=message.status, record=message)

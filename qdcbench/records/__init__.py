@@ -14,11 +14,13 @@ from qdcbench.records.analysis import (
     Verdict,
     group_of,
 )
-from qdcbench.records.data import Attempt, Check, Example, Structure, Usage
+from qdcbench.records.data import Attempt, Call, Check, Example, Structure, Usage
 from qdcbench.records.json import from_json
 from qdcbench.records.run import (
+    DATA_PARAMS,
     SCHEMA_VERSION,
     Budget,
+    Caps,
     DatasetSummary,
     Failure,
     Measurement,
@@ -33,11 +35,14 @@ from qdcbench.records.run import (
 )
 
 __all__ = [
+    "DATA_PARAMS",
     "SCHEMA_VERSION",
     "Analysis",
     "ArmSummary",
     "Attempt",
     "Budget",
+    "Call",
+    "Caps",
     "Check",
     "Comparison",
     "ControlCheck",

@@ -78,12 +78,17 @@ class Interval:
     reason: str = ""
 
 
+def _not_recorded() -> Interval:
+    return Interval(point=None, low=None, high=None, reason="not recorded")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmSummary:
     """One arm in one group (task, teacher, budget, selection): means over its datasets.
 
     ``measures`` and ``scores`` map a name to an interval over datasets (generation repetitions), a score's
-    name being ``eval_task:metric``.
+    name being ``eval_task:metric``. What a row cost is given at n (all over accepted rows) and amortised (the set-up
+    left out): see `qdcbench.stages.analysis.cost`.
     """
 
     group: str
@@ -101,6 +106,12 @@ class ArmSummary:
     teacher_calls: Interval
     accepted_share: Interval
     selected_rows: Interval
+    setup_tokens: Interval = field(default_factory=_not_recorded)
+    row_tokens: Interval = field(default_factory=_not_recorded)
+    row_tokens_amortised: Interval = field(default_factory=_not_recorded)
+    money: Interval = field(default_factory=_not_recorded)
+    row_money: Interval = field(default_factory=_not_recorded)
+    row_money_amortised: Interval = field(default_factory=_not_recorded)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,10 +1,9 @@
 """What the page says about each method: summary, reference, dials, fidelity."""
 
-from dataclasses import fields
 from typing import Any
 
 from qdcbench.canon import plain
-from qdcbench.registry import Registry
+from qdcbench.registry import Registry, default_params
 
 __all__ = ["methods_info"]
 
@@ -16,12 +15,7 @@ def methods_info(registry: Registry) -> dict[str, Any]:
             "summary": entry.plugin.summary,
             "reference": entry.plugin.reference,
             "role": entry.plugin.role,
-            "params": {
-                f.name: plain(f.default)
-                if f.default is None or isinstance(f.default, (str, int, float, bool))
-                else str(f.default)
-                for f in fields(entry.plugin.params)
-            },
+            "params": default_params(entry.plugin),
             "fidelity": [plain(component) for component in entry.plugin.fidelity],
         }
         for entry in sorted(registry.methods.values(), key=lambda e: e.name)

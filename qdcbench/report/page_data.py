@@ -6,6 +6,7 @@ from typing import Any
 from qdcbench import __version__
 from qdcbench.canon import plain
 from qdcbench.records import Analysis, ArmSummary, Comparison, Interval, RunRecord
+from qdcbench.report.cost import ALL_COSTS, cost_columns
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -21,6 +22,7 @@ from qdcbench.report.points import (
     scores_at,
 )
 from qdcbench.report.text import decimals_for, group_title, set_title, title_of
+from qdcbench.stages.analysis.cost import row_cost
 
 __all__ = ["page_data"]
 
@@ -109,10 +111,9 @@ def _columns(analysis: Analysis, arms: Sequence[ArmSummary]) -> list[Json]:
         label = "mean of sets" if len(sets) > 1 else "score"
         values = [arm_score(analysis, a, distance) for a in arms]
         found.append(column(distance, _FAMILIES[distance], label, "main", values, axis=distance, score=name or ""))
-    costs = {"tokens": ("teacher tokens", "big"), "yield": ("accepted", "share"), "rows": ("rows", "big")}
-    for key, (label, kind) in costs.items():
-        values = [_costs(a)[key] for a in arms]
-        found.append(column(key, "Cost", label, "main", values, kind=kind))
+    for cost in cost_columns(arms):
+        values = [cost.of(a) for a in arms]
+        found.append(column(cost.page_key, cost.family, cost.label, cost.shown, values, kind=cost.kind, note=cost.note))
     shown = {headline(analysis, distance) for distance in DISTANCES}
     for name in analysis.score_names:
         if name not in shown:
@@ -132,14 +133,10 @@ def _columns(analysis: Analysis, arms: Sequence[ArmSummary]) -> list[Json]:
     return found
 
 
-def _costs(arm: ArmSummary) -> dict[str, Interval]:
-    return {"tokens": arm.teacher_tokens, "yield": arm.accepted_share, "rows": arm.selected_rows}
-
-
 def _arm(analysis: Analysis, arm: ArmSummary) -> Json:
     cells = {axis: _cell(primary_measure(arm, analysis, axis)) for axis in AXES}
     cells |= {distance: _cell(arm_score(analysis, arm, distance)) for distance in DISTANCES}
-    cells |= {key: _cell(value) for key, value in _costs(arm).items()}
+    cells |= {cost.page_key: _cell(cost.of(arm)) for cost in ALL_COSTS}
     cells |= {f"score:{name}": _cell(value) for name, value in arm.scores.items()}
     cells |= {f"measure:{name}": _cell(value) for name, value in arm.measures.items()}
     against = [c for c in analysis.comparisons if c.group == arm.group and c.arm == arm.arm and c.arm != c.baseline]
@@ -224,6 +221,7 @@ def _run(record: RunRecord) -> Json:
         },
         "dataset": plain(dataset) if dataset is not None else None,
         "tokens": dataset.usage.tokens if dataset is not None else None,
+        "cost": plain(row_cost(dataset)) if dataset is not None else None,
         "measures": [[m.metric, m.axis, m.value, m.low, m.high, m.n, m.reason] for m in record.measurements],
         "scores": [
             [s.eval_task, s.metric, s.probe_repetition, s.value, s.stderr, s.n, s.reason] for s in record.scores

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qdcbench.canon import round_float
 from qdcbench.report.cells import Cell, Table
+from qdcbench.report.cost import COST_KEYS, ROW_KEYS
 from qdcbench.report.points import AXES
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ _NAME = 20
 _NARROWER: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset(), frozenset()),
     (frozenset(AXES), frozenset()),
-    (frozenset(AXES), frozenset({"teacher_tokens", "accepted_share"})),
-    (frozenset(AXES), frozenset({"teacher_tokens", "accepted_share", "datasets"})),
-    (frozenset(), frozenset({*AXES, "teacher_tokens", "accepted_share", "datasets"})),
+    (frozenset(AXES), ROW_KEYS | {"money"}),
+    (frozenset(AXES), COST_KEYS),
+    (frozenset(AXES), COST_KEYS | {"datasets"}),
+    (frozenset(), COST_KEYS | {*AXES, "datasets"}),
 )
 """Ways to fit a terminal, widest first: columns without their intervals, columns left out."""
 

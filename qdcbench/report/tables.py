@@ -8,6 +8,7 @@ from qdcbench.canon import digest
 from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
 from qdcbench.report.cells import Cell, Column, Table
+from qdcbench.report.cost import COST_NOTE, cost_columns
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -19,15 +20,7 @@ from qdcbench.report.points import (
     primary_measure,
     ranking_for,
 )
-from qdcbench.report.text import (
-    big_number,
-    decimals_for,
-    group_title,
-    interval_text,
-    number,
-    percent,
-    title_of,
-)
+from qdcbench.report.text import decimals_for, group_title, interval_text, number, title_of
 
 if TYPE_CHECKING:
     from qdcbench.report.table_forms import TerminalTable
@@ -59,8 +52,9 @@ def _interval(value: Interval, decimals: int, text: str = "") -> Cell:
 def main_table(analysis: Analysis, group: str) -> Table:
     """Return the table of one group: a row per arm, controls last.
 
-    Q, D, C primaries and ID and OOD scores with intervals; teacher tokens, share of attempts accepted, training
-    rows, datasets complete of promised. Letters mark arms that cannot be told apart.
+    Q, D, C primaries and ID and OOD scores with intervals; teacher tokens (all, and a row with and without the set-up),
+    US dollars where some arm has a price, share of attempts accepted, training rows, datasets complete of promised.
+    Letters mark arms that cannot be told apart.
     """
     arms = arms_in_order(analysis, group)
     axis_decimals = {axis: decimals_for(primary_measure(a, analysis, axis) for a in arms) for axis in AXES}
@@ -71,12 +65,9 @@ def main_table(analysis: Analysis, group: str) -> Table:
         name = title_of(analysis, analysis.primary.get(axis, "not declared"))
         columns.append(Column(key=axis, header=f"{axis[0].upper()}: {name}", parts=_INTERVAL))
     columns += [Column(key=d, header=d.upper(), parts=_TIED) for d in DISTANCES]
-    columns += [
-        Column(key="teacher_tokens", header="tokens", parts=_INTERVAL),
-        Column(key="accepted_share", header="yield", parts=_INTERVAL),
-        Column(key="rows", header="rows", parts=_INTERVAL),
-        Column(key="datasets", header="datasets", parts=("_complete", "_promised")),
-    ]
+    costs = cost_columns(arms)
+    columns += [Column(key=cost.key, header=cost.header, parts=_INTERVAL) for cost in costs]
+    columns.append(Column(key="datasets", header="datasets", parts=("_complete", "_promised")))
     rows = []
     for arm in arms:
         cells = [_word(arm.arm), _word(arm.role)]
@@ -86,7 +77,9 @@ def main_table(analysis: Analysis, group: str) -> Table:
             place, tie = places[distance].get(arm.arm, (None, ""))
             text = interval_text(score, score_decimals[distance])
             cells.append(Cell(text=text, values=(score.point, score.low, score.high, score.n, place, tie), tie=tie))
-        rows.append(tuple(cells + _cost(arm)))
+        cells += [_interval(cost.of(arm), 0, cost.write(cost.of(arm).point)) for cost in costs]
+        cells.append(Cell(text=f"{arm.complete}/{arm.promised}", values=(arm.complete, arm.promised)))
+        rows.append(tuple(cells))
     first_control = next((i for i, arm in enumerate(arms) if arm.role == "control"), 0)
     coverage = _coverage(arms)
     return Table(
@@ -95,7 +88,7 @@ def main_table(analysis: Analysis, group: str) -> Table:
         note=(
             ("" if analysis.valid else "INVALID; ")
             + f"edition {analysis.edition}; {coverage}; 95% intervals over datasets; methods that share a letter "
-            "cannot be told apart; ID in distribution, OOD out of distribution; controls below the line"
+            f"cannot be told apart; ID in distribution, OOD out of distribution; {COST_NOTE}; controls below the line"
         ),
         columns=tuple(columns),
         rows=tuple(rows),
@@ -106,15 +99,6 @@ def main_table(analysis: Analysis, group: str) -> Table:
 def _places(analysis: Analysis, group: str, score: str | None) -> dict[str, tuple[int, str]]:
     ranking = ranking_for(analysis, group, score)
     return {} if ranking is None else {rank.arm: (rank.place, rank.tie_group) for rank in ranking.ranks}
-
-
-def _cost(arm: ArmSummary) -> list[Cell]:
-    return [
-        _interval(arm.teacher_tokens, 0, big_number(arm.teacher_tokens.point)),
-        _interval(arm.accepted_share, 2, percent(arm.accepted_share.point)),
-        _interval(arm.selected_rows, 0, big_number(arm.selected_rows.point)),
-        Cell(text=f"{arm.complete}/{arm.promised}", values=(arm.complete, arm.promised)),
-    ]
 
 
 def _coverage(arms: Iterable[ArmSummary]) -> str:

@@ -3,25 +3,34 @@
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from qdcbench.api import Asker, Check, Example, PluginError, Task
+from qdcbench.api import Asker, Check, Example, PluginError, Program, ProgramRun, Task
 from qdcbench.records import Attempt
-from qdcbench.teachers.metered import Meter
+from qdcbench.teachers.desk import Desk
 
 __all__ = ["AttemptLog", "Context"]
 
 
 class AttemptLog:
-    """Collects attempts in order and charges each with what was spent since the one before."""
+    """Collects attempts in order and charges each with what was spent since the one before.
 
-    def __init__(self, meter: Meter) -> None:
+    With ``name_writers`` the lineage says which teacher wrote the text: for several that act as one.
+    """
+
+    def __init__(self, desk: Desk, *, name_writers: bool = False) -> None:
         self.attempts: list[Attempt] = []
-        self._meter = meter
+        self._desk = desk
+        self._name_writers = name_writers
         self._calls = 0
         self._tokens = 0
 
     def add(self, example: Example, reason: str) -> None:
         """Log one attempt; an empty ``reason`` means accepted."""
-        usage = self._meter.usage()
+        usage = self._desk.meter.usage()
+        asked = self._desk.sources(example)
+        lineage = dict(example.lineage)
+        if self._name_writers and (writer := self._desk.writer(example)):
+            lineage["teacher"] = writer
+        self._desk.know(example)
         self.attempts.append(
             Attempt(
                 index=len(self.attempts),
@@ -30,9 +39,10 @@ class AttemptLog:
                 prompt=example.prompt,
                 completion=example.completion,
                 parents=example.parents,
-                lineage=dict(example.lineage),
+                lineage=lineage,
                 calls=usage.calls - self._calls,
                 tokens=usage.tokens - self._tokens,
+                asked=asked,
             )
         )
         self._calls, self._tokens = usage.calls, usage.tokens
@@ -44,6 +54,7 @@ class Context:
     def __init__(
         self, task: Task, roles: Mapping[str, Asker], log: AttemptLog, *, rng: Random, seeds: tuple[Example, ...],
         references: Callable[[int], Sequence[Example]] | None, remaining: int,
+        program: Callable[[Program], ProgramRun],
     ) -> None:  # fmt: skip
         self.seed_examples = seeds
         self.description = task.description
@@ -55,6 +66,7 @@ class Context:
         self._task = task
         self._log = log
         self._references = references
+        self._program = program
 
     def reject(
         self, prompt: str, reason: str, *, completion: str = "", parents: Sequence[str] = (),
@@ -76,3 +88,7 @@ class Context:
         if self._references is None:
             raise PluginError("reference_rows() is for controls; a method must not see right-answered rows")
         return list(self._references(n))
+
+    def run_program(self, program: Program) -> ProgramRun:
+        """Run a foreign program beside the gateway."""
+        return self._program(program)

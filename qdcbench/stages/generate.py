@@ -8,26 +8,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qdcbench.api import BudgetExhausted, Example, GenerationContext, MethodPlugin, PluginError, Task, Teacher
+from qdcbench.api import (
+    INTENTS,
+    BudgetExhausted,
+    Example,
+    GenerationContext,
+    MethodPlugin,
+    PluginError,
+    Program,
+    ProgramRun,
+    Task,
+    Teacher,
+)
 from qdcbench.canon import digest
 from qdcbench.deadline import deadline
-from qdcbench.records import Attempt, RunSpec, Usage, from_json
+from qdcbench.records import DATA_PARAMS, Attempt, Call, RunSpec, Usage, from_json
 from qdcbench.registry import Entry, resolve_params
 from qdcbench.seeds import seed_for, stream
 from qdcbench.stages.bench import Bench
 from qdcbench.stages.context import AttemptLog, Context
 from qdcbench.store import Store, read_jsonl, write_jsonl
-from qdcbench.teachers.build import build_teacher
-from qdcbench.teachers.metered import Meter, MeteredRole
+from qdcbench.teachers.build import build_teacher, prices_of
+from qdcbench.teachers.desk import Desk
+from qdcbench.teachers.meter import Meter
+from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 
-__all__ = ["STAGE_VERSION", "SyntheticDataset", "generate", "generation_key", "partial"]
+__all__ = ["CALLS", "STAGE_VERSION", "SyntheticDataset", "generate", "generation_key", "partial", "read_calls"]
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raised when the same method and seeds would give other rows."""
+
+CALLS = "calls.jsonl"
+"""The ledger of a generation: a line a question, in the order of asking."""
 
 PARTIAL = "generate-partial"
 """Store stage of what a failed generation had made."""
+
+PROGRAMS = "programs"
+"""Folder in the store where foreign programs run and leave their logs."""
+
+SLACK = 30.0
+"""Seconds between the end of a clock that a budget or a program obeys and the moment a method is interrupted."""
 
 LONGEST_TEXT = 100_000
 """Characters; a longer prompt or completion is a runaway reply, not an example."""
@@ -54,7 +76,7 @@ def generation_key(spec: RunSpec, entry: Entry[MethodPlugin]) -> str:
         {
             "stage": STAGE_VERSION,
             "method": [spec.method, spec.method_version, entry.sha256],
-            "params": {k: v for k, v in spec.params.items() if k != "path" or "data" not in spec.hashes},
+            "params": {k: v for k, v in spec.params.items() if k not in DATA_PARAMS or "data" not in spec.hashes},
             "data": spec.hashes.get("data", ""),
             "task": [spec.task, spec.task_version, spec.hashes.get("task", "")],
             "teacher": spec.teacher.identity if entry.plugin.intents else None,
@@ -65,19 +87,26 @@ def generation_key(spec: RunSpec, entry: Entry[MethodPlugin]) -> str:
     )
 
 
-def _roles(spec: RunSpec, task: Task, entry: Entry[MethodPlugin], meter: Meter) -> Mapping[str, MeteredRole]:
-    plugin = entry.plugin
+def _desk(spec: RunSpec, task: Task, plugin: MethodPlugin, bench: Bench) -> Desk:
+    teacher: Teacher = _NoTeacher(plugin.name)
     if plugin.intents:
-        teacher: Teacher = build_teacher(spec.teacher, task)
+        teacher = build_teacher(spec.teacher, task, bench.spending.access(spec, "generate"), bench.base)
         if teacher.simulated and "chat" in plugin.intents:
             raise PluginError(f"method {plugin.name!r} writes free-form prompts and needs a chat teacher (openai:...)")
-    else:
-        teacher = _NoTeacher(plugin.name)
-    book = PromptBook.load(entry.prompts, plugin.name)
+        beyond = sorted(set(plugin.intents) - set(getattr(teacher, "intents", INTENTS)))
+        if beyond:
+            raise PluginError(
+                f"teacher {spec.teacher.name} cannot be asked what {plugin.name!r} asks: {', '.join(beyond)}"
+            )
+    return Desk(teacher, Meter(spec.budget, prices=prices_of(spec.teacher)), spec.teacher.name)
+
+
+def _roles(spec: RunSpec, entry: Entry[MethodPlugin], desk: Desk) -> Mapping[str, MeteredRole]:
+    book = PromptBook.load(entry.prompts, entry.name)
     names = ("teacher", "answerer", "judge")
     axes = {"task": spec.task, "repetition": spec.repetition}
     return {
-        name: MeteredRole(teacher, meter, book, seed=seed_for(spec.root_seed, "teacher", axes | {"role": name}))
+        name: MeteredRole(desk, book, seed=seed_for(spec.root_seed, "teacher", axes | {"role": name}), name=name)
         for name in names
     }
 
@@ -110,7 +139,7 @@ def _checked(item: Any, method: str) -> Example:
 def _run(spec: RunSpec, entry: Entry[MethodPlugin], context: GenerationContext, log: AttemptLog, base: Path) -> str:
     """Drive the generator; return what stopped it."""
     given = dict(spec.params)
-    if "data" in spec.hashes:
+    if given.get("path") and "data" in spec.hashes:
         given["path"] = str(base / given["path"])
     params, _ = resolve_params(entry.plugin, given)
     rows: Iterator[Any] = iter(entry.plugin.generate(context, params))
@@ -133,6 +162,28 @@ def partial(spec: RunSpec, bench: Bench) -> SyntheticDataset | None:
     return None if found is None else _read(found)
 
 
+def _run_program(program: Program, spec: RunSpec, bench: Bench, desk: Desk, seeds: tuple[Example, ...]) -> ProgramRun:
+    # A server is loaded only where a program runs beside it.
+    from qdcbench.stages.program import ProgramSite, run_program
+
+    folder = bench.store.root / PROGRAMS / generation_key(spec, bench.registry.method(spec.method))[:16]
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run; its answers are recorded
+    axes = {"task": spec.task, "repetition": spec.repetition}
+    teachers = [member for member, _ in spec.teacher.members] if spec.teacher.kind == "ensemble" else [spec.teacher]
+    site = ProgramSite(
+        desk=desk,
+        model=spec.teacher.name if spec.teacher.kind == "ensemble" else spec.teacher.model,
+        seeds=seeds,
+        folder=folder,
+        base=bench.base,
+        examples=spec.budget.examples,
+        seed=seed_for(spec.root_seed, "teacher", axes | {"role": "teacher"}),
+        seconds=spec.budget.seconds or max(1.0, bench.seconds - SLACK),
+        key_variables=("OPENAI_API_KEY", *(str(teacher.options.get("api_key_env", "")) for teacher in teachers)),
+    )
+    return run_program(program, site)
+
+
 def _reference_source(spec: RunSpec, task: Task) -> Callable[[int], Sequence[Example]]:
     # All controls of a repetition cut from the same rows, so that they differ only in what was done to them.
     axes = {"task": spec.task, "repetition": spec.repetition}
@@ -143,12 +194,13 @@ def _reference_source(spec: RunSpec, task: Task) -> Callable[[int], Sequence[Exa
     return rows
 
 
-def _write(store: Store, stage: str, key: str, log: AttemptLog, meter: Meter, stopped_by: str) -> Path:
+def _write(store: Store, stage: str, key: str, log: AttemptLog, desk: Desk, stopped_by: str) -> Path:
     rows = [[a.prompt, a.completion] for a in log.attempts if a.accepted]
     with store.create(stage, key) as folder:
         write_jsonl(folder / "attempts.jsonl", log.attempts)
+        write_jsonl(folder / CALLS, desk.calls)
         write_jsonl(
-            folder / "summary.json", [{"sha256": digest(rows), "stopped_by": stopped_by, "usage": meter.usage()}]
+            folder / "summary.json", [{"sha256": digest(rows), "stopped_by": stopped_by, "usage": desk.meter.usage()}]
         )
     return store.path(stage, key)
 
@@ -158,6 +210,13 @@ def _read(folder: Path) -> SyntheticDataset:
     summary = read_jsonl(folder / "summary.json")[0]
     usage = from_json(Usage, summary["usage"], str(folder))
     return SyntheticDataset(sha256=summary["sha256"], attempts=attempts, usage=usage, stopped_by=summary["stopped_by"])
+
+
+def read_calls(spec: RunSpec, bench: Bench) -> tuple[Call, ...]:
+    """Return the ledger of a generation that is in the store, in the order of asking; empty when there is none."""
+    found = bench.store.find("generate", generation_key(spec, bench.registry.method(spec.method)))
+    rows = [] if found is None else read_jsonl(found / CALLS)
+    return tuple(from_json(Call, row, str(found)) for row in rows)
 
 
 def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:
@@ -174,24 +233,33 @@ def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:
     if found is not None:
         return _read(found)
     task = bench.task(spec)
-    seconds = spec.budget.seconds or bench.seconds
-    meter = Meter(spec.budget)
-    log = AttemptLog(meter)
+    # A budget's own clock ends a method at its next question; only one that asks no more is interrupted, later.
+    seconds = bench.seconds if spec.budget.seconds is None else spec.budget.seconds + SLACK
     axes = {"task": spec.task, "repetition": spec.repetition}
+    desk = _desk(spec, task, entry.plugin, bench)
+    log = AttemptLog(desk, name_writers=spec.teacher.kind == "ensemble")
+    seeds = tuple(task.seed_examples(stream(spec.root_seed, "seed_examples", axes)))
+    for seed in seeds:
+        desk.know(seed)
     context = Context(
         task,
-        _roles(spec, task, entry, meter),
+        _roles(spec, entry, desk),
         log,
         rng=stream(spec.root_seed, "generate", axes | {"method": spec.method}),
-        seeds=tuple(task.seed_examples(stream(spec.root_seed, "seed_examples", axes))),
+        seeds=seeds,
         references=_reference_source(spec, task) if entry.plugin.role == "control" else None,
         remaining=spec.budget.examples,
+        program=lambda program: _run_program(program, spec, bench, desk, seeds),
     )
     try:
         with deadline(seconds, f"method {spec.method!r} ran past its wall clock of {seconds:g} s"):
             stopped_by = _run(spec, entry, context, log, bench.base)
+            desk.finish()
     except Exception:
+        desk.drop()
         shutil.rmtree(bench.store.path(PARTIAL, key), ignore_errors=True)  # the latest failure is the one to look at
-        _write(bench.store, PARTIAL, key, log, meter, "error")
+        _write(bench.store, PARTIAL, key, log, desk, "error")
         raise
-    return _read(_write(bench.store, "generate", key, log, meter, stopped_by))
+    finally:
+        desk.close()
+    return _read(_write(bench.store, "generate", key, log, desk, stopped_by))

@@ -2,26 +2,32 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from qdcbench.api import Example, PluginError, TeacherError
 from qdcbench.canon import digest
 from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.rows import Rows
 from qdcbench.measures.table import METRICS
-from qdcbench.records import Budget, Measurement, RunSpec, from_json
+from qdcbench.records import Budget, Call, Measurement, RunSpec, from_json
 from qdcbench.seeds import array_stream, seed_for
 from qdcbench.stages.bench import Bench
+from qdcbench.stages.generate import CALLS
 from qdcbench.stages.select import TrainingSet
 from qdcbench.store import read_jsonl, write_jsonl
-from qdcbench.teachers.build import build_teacher
-from qdcbench.teachers.metered import Meter, MeteredRole
+from qdcbench.teachers.account import CapReached, NotRecorded
+from qdcbench.teachers.build import build_teacher, prices_of
+from qdcbench.teachers.desk import Desk
+from qdcbench.teachers.meter import Meter
+from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 
-__all__ = ["STAGE_VERSION", "measure"]
+__all__ = ["STAGE_VERSION", "judge_key", "measure", "read_judging"]
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raised when the same rows would give other measurements."""
 
 JUDGED_ROWS = 200
@@ -38,25 +44,34 @@ def _rating(text: str) -> float | None:
     return float(found.group(1)) if found else None
 
 
-def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[tuple[Example, ...], tuple[float, ...]]:
-    """Return the judged rows and their ratings, 1 to 5; a reply without a rating leaves its row out."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Judged:
+    """Judged rows, their ratings from 1 to 5, and the calls it took; a reply without a rating leaves its row out."""
+
+    rows: tuple[Example, ...]
+    ratings: tuple[float, ...]
+    calls: tuple[Call, ...]
+
+
+def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Judged:
     task = bench.task(spec)
     axes = {"task": spec.task, "repetition": spec.repetition}
     order = sorted(range(len(rows)), key=lambda i: (rows[i].prompt, rows[i].completion))
     draw = array_stream(spec.root_seed, "judge_sample", axes).permutation(len(order))[:JUDGED_ROWS]
     sample = [rows[order[i]] for i in sorted(draw.tolist())]
     book = PromptBook.load(Path(str(resources.files("qdcbench.measures") / "judge.toml")), "judge")
-    role = MeteredRole(
-        build_teacher(spec.teacher, task), Meter(_JUDGING), book, seed=seed_for(spec.root_seed, "judge", axes)
-    )
-    texts = role.ask_many(
-        "judge",
-        [{"question": "rating", "prompt": row.prompt, "completion": row.completion} for row in sample],
-        temperature=0.0,
-        max_tokens=16,
-    )
+    teacher = build_teacher(spec.teacher, task, bench.spending.access(spec, "judge"), bench.base)
+    desk = Desk(teacher, Meter(_JUDGING, prices=prices_of(spec.teacher)), spec.teacher.name)
+    role = MeteredRole(desk, book, seed=seed_for(spec.root_seed, "judge", axes), name="judge")
+    materials = [{"question": "rating", "prompt": row.prompt, "completion": row.completion} for row in sample]
+    try:
+        texts = role.ask_many("judge", materials, temperature=0.0, max_tokens=16)
+    finally:
+        desk.close()
     rated = [(row, rating) for row, text in zip(sample, texts, strict=True) if (rating := _rating(text)) is not None]
-    return tuple(row for row, _ in rated), tuple(rating for _, rating in rated)
+    return _Judged(
+        rows=tuple(row for row, _ in rated), ratings=tuple(rating for _, rating in rated), calls=tuple(desk.calls)
+    )
 
 
 def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
@@ -75,33 +90,60 @@ def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
     )
 
 
-def _instrument(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
+_Taken = tuple[tuple[Measurement, ...], tuple[Call, ...]]
+"""Measurements and the questions it took."""
+
+
+def _instrument(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Taken:
     axes = {"task": spec.task, "repetition": spec.repetition}
     names = [name for name in METRICS if name != "judge_score"]
     draws = array_stream(spec.root_seed, "measure", axes)
-    return measure_rows(_columns(spec, bench, rows), n=spec.measure_n, names=names, seed_stream=draws)
+    return measure_rows(_columns(spec, bench, rows), n=spec.measure_n, names=names, seed_stream=draws), ()
 
 
-def _judge(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> tuple[Measurement, ...]:
-    judged, ratings = _judged(spec, bench, rows)
+def _judge(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Taken:
+    judged = _judged(spec, bench, rows)
     texts = Rows(
-        prompts=tuple(row.prompt for row in judged),
-        completions=tuple(row.completion for row in judged),
-        judge_scores=ratings,
+        prompts=tuple(row.prompt for row in judged.rows),
+        completions=tuple(row.completion for row in judged.rows),
+        judge_scores=judged.ratings,
     )
     draws = array_stream(spec.root_seed, "measure_judge", {"task": spec.task, "repetition": spec.repetition})
-    return measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws)
+    return measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws), judged.calls
 
 
-def _kept(bench: Bench, stage: str, key: str, take: Callable[[], tuple[Measurement, ...]]) -> tuple[Measurement, ...]:
+def _kept(bench: Bench, stage: str, key: str, take: Callable[[], _Taken]) -> tuple[Measurement, ...]:
     """Return measurements from the store, or take and store them; an error stores nothing."""
     found = bench.store.find(stage, key)
     if found is None:
-        measurements = take()
+        measurements, calls = take()
         with bench.store.create(stage, key) as folder:
             write_jsonl(folder / "measurements.jsonl", measurements)
+            write_jsonl(folder / CALLS, calls)
         found = bench.store.path(stage, key)
     return tuple(from_json(Measurement, row, str(found)) for row in read_jsonl(found / "measurements.jsonl"))
+
+
+def _common(spec: RunSpec, chosen: TrainingSet) -> dict[str, Any]:
+    return {
+        "stage": STAGE_VERSION,
+        "rows": chosen.sha256,
+        "task": [spec.task, spec.hashes.get("task", "")],
+        "repetition": spec.repetition,
+        "root_seed": spec.root_seed,
+    }
+
+
+def judge_key(spec: RunSpec, chosen: TrainingSet) -> str:
+    """Digest of everything that can change the judge's ratings."""
+    return digest(_common(spec, chosen) | {"judge": spec.teacher.identity, "n": JUDGED_ROWS})
+
+
+def read_judging(spec: RunSpec, bench: Bench, chosen: TrainingSet) -> tuple[Call, ...]:
+    """Return the ledger of a judging that is in the store; empty when there is none."""
+    found = bench.store.find("judge", judge_key(spec, chosen))
+    rows = [] if found is None else read_jsonl(found / CALLS)
+    return tuple(from_json(Call, row, str(found)) for row in rows)
 
 
 def measure(spec: RunSpec, bench: Bench, chosen: TrainingSet) -> tuple[Measurement, ...]:
@@ -114,19 +156,13 @@ def measure(spec: RunSpec, bench: Bench, chosen: TrainingSet) -> tuple[Measureme
         )
     from qdcbench.probes.start import base_of
 
-    common = {
-        "stage": STAGE_VERSION,
-        "rows": chosen.sha256,
-        "task": [spec.task, spec.hashes.get("task", "")],
-        "repetition": spec.repetition,
-        "root_seed": spec.root_seed,
-    }
     base = base_of(bench.task(spec)).sha256
-    key = digest(common | {"n": spec.measure_n, "metrics": sorted(METRICS), "base": base})
+    key = digest(_common(spec, chosen) | {"n": spec.measure_n, "metrics": sorted(METRICS), "base": base})
     found = _kept(bench, "measure", key, lambda: _instrument(spec, bench, rows))
-    key = digest(common | {"judge": spec.teacher.identity, "n": JUDGED_ROWS})
     try:
-        return found + _kept(bench, "judge", key, lambda: _judge(spec, bench, rows))
+        return found + _kept(bench, "judge", judge_key(spec, chosen), lambda: _judge(spec, bench, rows))
+    except (CapReached, NotRecorded):
+        raise
     except (TeacherError, PluginError) as error:  # no judge is a reason, not the end of the run
         reason = f"there is no judge: {error}"
         return (*found, Measurement(metric="judge_score", axis="quality", value=None, n=0, reason=reason))

@@ -24,14 +24,25 @@ _BUSY_OR_TIMED_OUT = frozenset({408, 409, 425, 429})
 class Fault:
     """One attempt that brought no answer.
 
-    ``sentence`` says what the server did, ``retry`` whether asking again can help, ``wait`` the seconds the
-    server asked for, ``tokens`` what it reported as spent all the same.
+    ``outcome`` is a few words for the journal, ``sentence`` says what the server did, ``retry`` whether asking again
+    can help, ``wait`` the seconds the server asked for. The tokens are what it reported as spent all the same;
+    ``silent`` is true where it may have spent some and did not say how many. ``named`` is true where the model's name
+    may be the reason.
     """
 
+    outcome: str
     sentence: str
     retry: bool
     wait: float = 0.0
-    tokens: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    silent: bool = False
+    named: bool = False
+
+    @property
+    def tokens(self) -> int:
+        """Reported tokens, prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
 
 
 def worth_retrying(status: int) -> bool:

@@ -5,10 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from qdcbench.records import ArmSummary, DatasetSummary, Interval, PromisedCell, RunRecord
+from qdcbench.stages.analysis.cost import NO_INTENTS, row_cost
 from qdcbench.stages.analysis.units import Unit
 from qdcbench.stats.bootstrap import t_interval
 
 __all__ = ["arm_summary", "interval_over"]
+
+_NO_PRICE = "the teacher has no price"
+_NO_ROWS = "no row was accepted"
 
 
 def interval_over(values: Sequence[float | None], reasons: Sequence[str] = ()) -> Interval:
@@ -52,12 +56,20 @@ def arm_summary(
         teacher_calls=_over(units, lambda d: float(d.usage.calls)),
         accepted_share=_over(units, lambda d: d.accepted / d.attempts if d.attempts else None),
         selected_rows=_over(units, lambda d: float(d.selected)),
+        setup_tokens=_over(units, lambda d: row_cost(d).setup_tokens, NO_INTENTS),
+        row_tokens=_over(units, lambda d: row_cost(d).tokens, _NO_ROWS),
+        row_tokens_amortised=_over(units, lambda d: row_cost(d).tokens_amortised, NO_INTENTS),
+        money=_over(units, lambda d: d.usage.money, _NO_PRICE),
+        row_money=_over(units, lambda d: row_cost(d).money, _NO_PRICE),
+        row_money_amortised=_over(units, lambda d: row_cost(d).money_amortised, _NO_PRICE),
     )
 
 
-def _over(units: Sequence[Unit], value: Callable[[DatasetSummary], float | None]) -> Interval:
+def _over(units: Sequence[Unit], value: Callable[[DatasetSummary], float | None], why: str = "") -> Interval:
+    """Return the interval of a number of each dataset; ``why`` is the usual reason for a missing one."""
     datasets = [unit.record.dataset for unit in units]
-    return interval_over([None if dataset is None else value(dataset) for dataset in datasets])
+    values = [None if dataset is None else value(dataset) for dataset in datasets]
+    return interval_over(values, [why] * len(values))
 
 
 def _sentence(record: RunRecord) -> str:

@@ -1,0 +1,279 @@
+"""The desk of one run: its questions are reserved and sent in the order they are asked, and settled in that order."""
+
+import asyncio
+import re
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Protocol, cast
+
+from qdcbench.api import Example, PluginError, Reply, Request, Teacher
+from qdcbench.errors import BudgetExhausted, TeacherError
+from qdcbench.records import Call
+from qdcbench.teachers.faults import PartlyAnswered
+from qdcbench.teachers.meter import Bound, Meter, bound_of
+
+__all__ = ["Desk", "Question", "Submitting"]
+
+_POLL = 0.02
+"""Seconds between two looks at a meter that a foreign program waits for."""
+
+_MARK = re.compile(r"^\s*(?:\d+\s*[.)]|[-*]|answer\s*:)\s*", re.IGNORECASE)
+
+
+class Submitting(Protocol):
+    """A teacher that starts to answer at once; one without ``submit`` is asked in batches when an answer is needed."""
+
+    simulated: bool
+
+    def submit(self, request: Request, seed: int) -> "Future[Reply]":
+        """Begin to answer; the future raises TeacherError, a `PartlyAnswered` where calls were sent in vain."""
+        ...
+
+    def halt(self) -> None:
+        """Send nothing more of what was submitted; what is under way is still awaited, the rest fails."""
+        ...
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Question:
+    """One question on its way: who asks what, the room it holds, and, once settled, the reply."""
+
+    role: str
+    request: Request
+    seed: int
+    template: str = ""
+    bound: Bound = field(init=False)
+    future: "Future[Reply] | None" = None
+    reply: Reply | None = None
+
+    def __post_init__(self) -> None:
+        self.bound = bound_of(self.request)
+
+
+class Desk:
+    """Shared by all roles of a run. What is charged, and when, depends on questions and replies, never on timing.
+
+    A question is reserved when it is asked. Where the budget has no room, the oldest open ones are settled first,
+    one by one, until there is. ``calls`` is the run's ledger, in the order of asking.
+    """
+
+    def __init__(self, teacher: Teacher, meter: Meter, name: str) -> None:
+        """``name`` is what the ledger calls a teacher that does not name itself."""
+        self.teacher = teacher
+        self.meter = meter
+        self.calls: list[Call] = []
+        self._name = name
+        self._open: deque[Question] = deque()
+        self._known: dict[str, str] = {}
+        self._lines: dict[str, int] = {}
+        self._about: defaultdict[str, list[int]] = defaultdict(list)
+        self._lock = Lock()
+
+    def submit(self, question: Question) -> None:
+        """Reserve room and send.
+
+        Raises:
+            BudgetExhausted: the budget can have no room; nothing was sent.
+            TeacherError: an older question that had to be settled first has no answer.
+        """
+        while not self.meter.reserve(question.bound):
+            if not self._open:
+                raise BudgetExhausted("teacher tokens")  # another thread holds the room: ours may not wait for it
+            self._settle_oldest()
+        if hasattr(self.teacher, "submit"):
+            question.future = cast(Submitting, self.teacher).submit(question.request, question.seed)
+        self._open.append(question)
+
+    def collect(self, question: Question) -> str:
+        """Settle everything up to this question and return its text; TeacherError when one of them has no answer."""
+        while question.reply is None:
+            self._settle_oldest()
+        return question.reply.text
+
+    def finish(self) -> None:
+        """Settle what was asked and never collected."""
+        while self._open:
+            self._settle_oldest()
+
+    def close(self) -> None:
+        """Let the teacher go: its connections, its file."""
+        if hasattr(self.teacher, "close"):
+            self.teacher.close()
+
+    async def answer(self, question: Question, wait: Callable[[], bool] = lambda: True) -> Reply:
+        """Ask one question out of order, for a program that runs beside us; may be called from many tasks.
+
+        ``wait`` is asked before each further look at a meter whose room other questions hold.
+
+        Raises:
+            BudgetExhausted: the budget can have no room, or ``wait`` said no.
+            TeacherError: no usable answer.
+        """
+        while not self.meter.reserve(question.bound):
+            if not wait():
+                raise BudgetExhausted("teacher tokens")
+            await asyncio.sleep(_POLL)
+        try:
+            if hasattr(self.teacher, "submit"):
+                future = cast(Submitting, self.teacher).submit(question.request, question.seed)
+                reply = await asyncio.wrap_future(future)
+            else:
+                reply = (await asyncio.to_thread(self.teacher.complete, [question.request], question.seed))[0]
+        except BaseException as error:
+            self._lose(question, error)
+            raise
+        self._settle(question, reply)
+        return reply
+
+    def know(self, example: Example) -> None:
+        """Remember an example, so that a question that holds its prompt names it among its parents."""
+        self._known[example.prompt] = example.id
+
+    def sources(self, example: Example) -> tuple[int, ...]:
+        """Return the numbers of the calls behind an example: who wrote its texts and who was asked about them.
+
+        Found by the texts themselves: a line of an answer that is the prompt or the completion, a question that
+        holds the prompt. A text that a method rewrote after it was answered is not found.
+        """
+        with self._lock:
+            found = set(self._about.pop(example.prompt, ()))
+            for text in (example.prompt, example.completion):
+                number = self._lines.get(_plain(text))
+                if number is not None:
+                    found.add(number)
+        return tuple(sorted(found))
+
+    def writer(self, example: Example) -> str:
+        """Return the name of the teacher that wrote the completion, else the prompt; empty when none did."""
+        for text in (example.completion, example.prompt):
+            number = self._lines.get(_plain(text))
+            if number is not None:
+                return self.calls[number].teacher
+        return ""
+
+    def drop(self) -> None:
+        """Send nothing more, settle what is answered by now and give the rest of the room back; waits for nobody."""
+        if hasattr(self.teacher, "halt"):
+            cast(Submitting, self.teacher).halt()
+        while self._open:
+            question = self._open.popleft()
+            if question.future is None or not question.future.done():
+                self.meter.release(question.bound)
+            else:
+                self._close(question)
+
+    def _settle_oldest(self) -> None:
+        question = self._open[0]
+        try:
+            if question.future is None:
+                self._complete(question.seed)
+            assert question.future is not None
+            reply = question.future.result()
+        except TeacherError:
+            self._abandon()
+            raise
+        except BaseException:  # a broken teacher, or a clock that rang: nobody is waited for
+            self.drop()
+            raise
+        self._open.popleft()
+        self._settle(question, reply)
+
+    def _complete(self, seed: int) -> None:
+        """Have a teacher that answers in batches answer all that wait with this seed."""
+        batch = [question for question in self._open if question.future is None and question.seed == seed]
+        lost: TeacherError | None = None
+        replies: Sequence[Reply | None]
+        try:
+            replies = self.teacher.complete([question.request for question in batch], seed)
+        except PartlyAnswered as error:
+            lost, replies = error, [*error.replies, *[None] * len(batch)][: len(batch)]
+        if len(replies) != len(batch):
+            raise PluginError(
+                f"the teacher gave {len(replies)} replies to {len(batch)} requests; complete() must answer each once"
+            )
+        for question, reply in zip(batch, replies, strict=True):
+            question.future = Future()
+            if reply is not None:
+                question.future.set_result(reply)
+            else:
+                question.future.set_exception(lost or TeacherError("the teacher gave no reply"))
+                lost = TeacherError(str(lost))  # what was sent in vain is written off once
+
+    def _abandon(self) -> None:
+        """After a failure: settle what else was paid for and give the rest of the room back."""
+        if hasattr(self.teacher, "halt"):
+            cast(Submitting, self.teacher).halt()
+        while self._open:
+            question = self._open.popleft()
+            if question.future is None:
+                self.meter.release(question.bound)
+            else:
+                self._close(question)
+
+    def _close(self, question: Question) -> None:
+        """Settle a question whatever came of it."""
+        assert question.future is not None
+        error = question.future.exception()
+        if error is None:
+            self._settle(question, question.future.result())
+        else:
+            self._lose(question, error)
+
+    def _lose(self, question: Question, error: BaseException) -> None:
+        self.meter.release(question.bound)
+        if isinstance(error, PartlyAnswered):
+            self.meter.write_off(error.lost_calls, error.lost_tokens)
+
+    def _settle(self, question: Question, reply: Reply) -> None:
+        request = question.request
+        cost = self.meter.settle(question.bound, request.intent, reply)
+        with self._lock:
+            number = len(self.calls)
+            self.calls.append(
+                Call(
+                    number=number,
+                    role=question.role,
+                    intent=request.intent,
+                    template=question.template,
+                    teacher=reply.teacher or self._name,
+                    key=reply.key,
+                    sample=request.sample,
+                    prompt_tokens=reply.prompt_tokens,
+                    completion_tokens=reply.completion_tokens,
+                    estimated=reply.usage_estimated,
+                    cost=cost,
+                    finish_reason=reply.finish_reason,
+                    attempts=reply.attempts,
+                    discarded_tokens=reply.discarded_tokens,
+                    seconds=reply.seconds,
+                    cached=reply.cached,
+                    parents=tuple(self._parents(request.material)),
+                )
+            )
+            self._index(number, request.material, reply.text)
+        question.reply = reply
+
+    def _parents(self, material: Mapping[str, Any]) -> list[str]:
+        found: dict[str, None] = {}
+        for value in material.values():
+            for item in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(item, Example):
+                    found[item.id] = None
+                elif isinstance(item, str) and item in self._known:
+                    found[self._known[item]] = None
+        return list(found)
+
+    def _index(self, number: int, material: Mapping[str, Any], text: str) -> None:
+        for line in (text, *text.splitlines()):
+            self._lines[_plain(line)] = number
+        asked = material.get("prompt")
+        if isinstance(asked, str):
+            self._about[asked].append(number)
+
+
+def _plain(line: str) -> str:
+    """Return a line without list number, label and spare spaces."""
+    return " ".join(_MARK.sub("", line).split())
