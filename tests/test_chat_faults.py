@@ -10,11 +10,11 @@ from chat_server import FAULTS, Serving, serving
 
 from qdcbench.records import Budget, Call, Caps, TeacherSpec, Usage
 from qdcbench.teachers.account import Access, CapReached, Scope
+from qdcbench.teachers.chat.teacher import chat_teacher
 from qdcbench.teachers.desk import Desk
-from qdcbench.teachers.ledger_read import JournalEntry, journal, spent
+from qdcbench.teachers.ledger.read import JournalEntry, journal, spent
 from qdcbench.teachers.meter import Meter
 from qdcbench.teachers.metered import MeteredRole
-from qdcbench.teachers.openai_chat import chat_teacher
 from qdcbench.teachers.prompts import PromptBook
 
 pytestmark = pytest.mark.slow

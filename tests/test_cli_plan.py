@@ -16,7 +16,7 @@ from qdcbench.records import DatasetSummary, Provenance, RunRecord, Usage
 from qdcbench.registry import discover
 from qdcbench.suite import parse_suite
 from qdcbench.teachers.account import Access, Order, Rates, Scope, Spent
-from qdcbench.teachers.ledger import open_account
+from qdcbench.teachers.ledger.group_commit import open_account
 from qdcbench.teachers.prices import Price
 
 SUITE = """

@@ -25,9 +25,9 @@ from qdcbench.registry import discover, resolve_params
 from qdcbench.stages.program import ProgramSite, run_program
 from qdcbench.suite import parse_suite
 from qdcbench.teachers.account import Access, CapReached, Scope
+from qdcbench.teachers.chat.teacher import chat_teacher
 from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.meter import Meter
-from qdcbench.teachers.openai_chat import chat_teacher
 
 _SPEC = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
 assert _SPEC is not None and _SPEC.loader is not None

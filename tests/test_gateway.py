@@ -24,12 +24,12 @@ from qdcbench.api import Reply, Request
 from qdcbench.errors import StoreError
 from qdcbench.records import Budget, Caps, TeacherSpec
 from qdcbench.teachers.account import Access, CapReached, NotRecorded, Scope
+from qdcbench.teachers.chat.teacher import chat_teacher
 from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.gateway import Gateway, serving
 from qdcbench.teachers.gateway.streaming import chunks
 from qdcbench.teachers.gateway.wire_format import MOST_TOKENS, Refused, read_chat, read_completion
 from qdcbench.teachers.meter import Meter
-from qdcbench.teachers.openai_chat import chat_teacher
 
 _SPEC = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
 assert _SPEC is not None and _SPEC.loader is not None

@@ -22,23 +22,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from qdcbench.api import Reply, Request
 from qdcbench.errors import QdcError, StoreError
 from qdcbench.records import Caps, TeacherSpec
-from qdcbench.teachers import ledger_schema
 from qdcbench.teachers.account import Access, Account, CapReached, NotRecorded, Order, Rates, Scope, Spent, Ticket
 from qdcbench.teachers.canonical import canonical_request, request_key
-from qdcbench.teachers.ledger import (
-    NOT_SENT,
-    Spend,
-    export_answers,
-    import_answers,
-    journal,
-    open_account,
-    spent,
-)
-from qdcbench.teachers.ledger_book import Book
-from qdcbench.teachers.ledger_limits import Flow, bound_of_order
-from qdcbench.teachers.ledger_schema import LEDGER_VERSION
-from qdcbench.teachers.ledger_transaction import Asked, Outcome, settlement
-from qdcbench.teachers.openai_chat import chat_teacher
+from qdcbench.teachers.chat.teacher import chat_teacher
+from qdcbench.teachers.ledger import schema
+from qdcbench.teachers.ledger.book import Book
+from qdcbench.teachers.ledger.group_commit import open_account
+from qdcbench.teachers.ledger.limits import Flow, bound_of_order
+from qdcbench.teachers.ledger.read import Spend, export_answers, import_answers, journal, spent
+from qdcbench.teachers.ledger.schema import LEDGER_VERSION
+from qdcbench.teachers.ledger.transaction import NOT_SENT, Asked, Outcome, settlement
 from qdcbench.teachers.prices import Price
 
 IDENTITY = {"kind": "openai", "model": "m", "options": {"base_url": "http://127.0.0.1:1/v1"}}
@@ -702,8 +695,8 @@ def test_a_file_that_may_not_grow_keeps_what_was_written(path):
 def test_a_locked_file_is_waited_for(path, monkeypatch):
     with closing(open_account(access(path), FREE)) as account:
         ask(account, order("before"))
-        monkeypatch.setattr(ledger_schema, "PATIENCE", 0.3)
-        monkeypatch.setattr("qdcbench.teachers.ledger.PATIENCE", 0.3)
+        monkeypatch.setattr(schema, "PATIENCE", 0.3)
+        monkeypatch.setattr("qdcbench.teachers.ledger.group_commit.PATIENCE", 0.3)
         with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
             other.execute("BEGIN IMMEDIATE")
 

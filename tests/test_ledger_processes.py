@@ -24,7 +24,8 @@ from qdcbench.api import Reply, Request
 from qdcbench.records import Caps
 from qdcbench.teachers.account import Access, Account, CapReached, Order, Rates, Scope, Spent, Ticket
 from qdcbench.teachers.canonical import canonical_request, request_key
-from qdcbench.teachers.ledger import journal, open_account, spent
+from qdcbench.teachers.ledger.group_commit import open_account
+from qdcbench.teachers.ledger.read import journal, spent
 
 PROMPT, COMPLETION = 20, 40
 """Bounds of every order here."""

@@ -28,7 +28,7 @@ from qdcbench.store import Store
 from qdcbench.teachers.account import Access, CapReached, NotRecorded, Scope
 from qdcbench.teachers.build import parse_teacher
 from qdcbench.teachers.faults import PartlyAnswered
-from qdcbench.teachers.local import LocalTeacher, local_teacher
+from qdcbench.teachers.in_process.local import LocalTeacher, local_teacher
 from qdcbench.testing import tiny_spec
 from tests.tiny_models import TEMPLATE, save_model
 
@@ -337,7 +337,7 @@ def test_a_name_that_is_nowhere_is_one_sentence(tmp_path: Path) -> None:
     # Another process, for the hub's address is read when its client is imported.
     code = (
         "from pathlib import Path; from qdcbench.teachers.build import parse_teacher; "
-        "from qdcbench.teachers.local import local_teacher; from qdcbench.teachers.account import Access; "
+        "from qdcbench.teachers.in_process.local import local_teacher; from qdcbench.teachers.account import Access; "
         "from qdcbench.api import Request, TeacherError\n"
         "teacher = local_teacher(parse_teacher('local:nobody/nothing'), Access(), Path())\n"
         "try: teacher.complete([Request(intent='chat', material={}, messages=(('user', 'x'),))], 1)\n"
@@ -359,7 +359,7 @@ from qdcbench.api import Request, TeacherError
 from qdcbench.records import Caps
 from qdcbench.teachers.account import Access, Scope
 from qdcbench.teachers.build import parse_teacher
-from qdcbench.teachers.local import local_teacher
+from qdcbench.teachers.in_process.local import local_teacher
 base = Path(sys.argv[1])
 access = Access(scopes=(Scope(name="suite:s", caps=Caps(tokens=900_000)),))
 teacher = local_teacher(parse_teacher("local:m", {"batch_size": 1024}, base), access, base)

@@ -31,12 +31,12 @@ from qdcbench.errors import ConfigError, TeacherError
 from qdcbench.records import Caps, TeacherSpec
 from qdcbench.teachers.account import Access, CapReached, NotRecorded, Scope
 from qdcbench.teachers.canonical import canonical_request, request_key
-from qdcbench.teachers.endpoint import endpoint_of, read_answer, request_body
+from qdcbench.teachers.chat.endpoint import endpoint_of, read_answer, request_body
+from qdcbench.teachers.chat.retry import backoff_seconds, retry_after
+from qdcbench.teachers.chat.teacher import ChatTeacher, chat_teacher
 from qdcbench.teachers.faults import PartlyAnswered
-from qdcbench.teachers.ledger_read import journal, spent
+from qdcbench.teachers.ledger.read import journal, spent
 from qdcbench.teachers.meter import bound_of
-from qdcbench.teachers.openai_chat import ChatTeacher, chat_teacher
-from qdcbench.teachers.retry import backoff_seconds, retry_after
 
 KEY = "sk-a-key-that-must-never-be-seen-0123456789"
 STALL = 1.0

@@ -14,8 +14,8 @@ from qdcbench.records import TeacherSpec
 from qdcbench.registry import discover
 from qdcbench.teachers.account import Access
 from qdcbench.teachers.build import build_teacher, parse_teacher
-from qdcbench.teachers.local import LocalTeacher
-from qdcbench.teachers.student import student_teacher
+from qdcbench.teachers.in_process.local import LocalTeacher
+from qdcbench.teachers.in_process.student import student_teacher
 from tests.tiny_models import save_probe
 
 TASK = discover().task("list_edits").plugin

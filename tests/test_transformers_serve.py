@@ -19,11 +19,11 @@ from qdcbench.errors import TeacherError
 from qdcbench.records import Budget, TeacherSpec
 from qdcbench.teachers.account import Access
 from qdcbench.teachers.build import parse_teacher
+from qdcbench.teachers.chat.teacher import ChatTeacher, chat_teacher
 from qdcbench.teachers.desk import Desk
-from qdcbench.teachers.local import local_teacher
+from qdcbench.teachers.in_process.local import local_teacher
 from qdcbench.teachers.meter import Meter
 from qdcbench.teachers.metered import MeteredRole
-from qdcbench.teachers.openai_chat import ChatTeacher, chat_teacher
 from qdcbench.teachers.prompts import PromptBook
 from tests.tiny_models import save_model
 

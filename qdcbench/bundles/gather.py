@@ -240,7 +240,7 @@ def _export(parcel: _Parcel, ledger: Path | None, target: Path) -> None:
     if not parcel.keys:
         target.touch()
         return
-    from qdcbench.teachers.ledger_read import export_answers
+    from qdcbench.teachers.ledger.read import export_answers
 
     assert ledger is not None
     try:

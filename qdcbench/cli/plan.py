@@ -18,7 +18,7 @@ from qdcbench.forecast import Amount, CapFit, Compared, Forecast, Line, cap_fits
 from qdcbench.plan import Plan
 from qdcbench.records import Caps, RunSpec
 from qdcbench.registry import Registry
-from qdcbench.teachers.ledger_read import spent
+from qdcbench.teachers.ledger.read import spent
 
 __all__ = ["add_parser", "fits_of", "forecast_of", "print_forecast_and_fact", "run"]
 

@@ -14,7 +14,7 @@ from qdcbench.editions import Edition
 from qdcbench.executors.pool import CellEvent
 from qdcbench.plan import Plan
 from qdcbench.records import RunRecord, RunSpec
-from qdcbench.teachers.ledger_read import Spend
+from qdcbench.teachers.ledger.read import Spend
 
 __all__ = ["Progress", "progress"]
 

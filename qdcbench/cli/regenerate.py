@@ -62,7 +62,7 @@ def regenerate(opened: Opened, edition: Edition, scratch: Path, options: Options
     records = _repeatable(edition.records, found)
     cells = _cells(records, registry, opened, found)
     if opened.answers.is_file() and opened.answers.stat().st_size:
-        from qdcbench.teachers.ledger_read import import_answers
+        from qdcbench.teachers.ledger.read import import_answers
 
         import_answers(scratch / "ledger.sqlite", opened.answers)
     site = Site(

@@ -14,7 +14,7 @@ from qdcbench.executors.pool import Site, run_cells
 from qdcbench.plan import Plan
 from qdcbench.records import RunRecord, RunSpec
 from qdcbench.stages.bench import Spending
-from qdcbench.teachers.ledger_read import Spend, spent
+from qdcbench.teachers.ledger.read import Spend, spent
 
 __all__ = ["add_parser", "run"]
 

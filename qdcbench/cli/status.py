@@ -11,7 +11,7 @@ from rich.table import Table
 from qdcbench.canon import plain
 from qdcbench.cli.common import LEDGER
 from qdcbench.editions import load_edition
-from qdcbench.teachers.ledger_read import Spend, spent
+from qdcbench.teachers.ledger.read import Spend, spent
 
 __all__ = ["add_parser", "run"]
 

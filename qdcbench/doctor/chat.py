@@ -10,7 +10,7 @@ from qdcbench.doctor.line import Examined, Line, fail, note, ok
 from qdcbench.doctor.wire import Answer, Wire
 from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.records import TeacherSpec
-from qdcbench.teachers.endpoint import endpoint_of, read_key
+from qdcbench.teachers.chat.endpoint import endpoint_of, read_key
 
 __all__ = ["check_endpoint"]
 

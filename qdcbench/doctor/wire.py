@@ -12,7 +12,7 @@ from email.message import Message
 from typing import IO, Any
 
 from qdcbench.api import Reply, Request
-from qdcbench.teachers.endpoint import BadAnswer, Endpoint, read_answer, request_body
+from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer, request_body
 
 __all__ = ["Answer", "Wire"]
 

@@ -45,7 +45,7 @@ def parse_teacher(text: str, options: Mapping[str, object] | None = None, base: 
     if kind == "ensemble":
         return _parse_members(spec, base)
     if kind in {"local", "student"}:
-        from qdcbench.teachers.checkpoint import pinned
+        from qdcbench.teachers.in_process.checkpoint import pinned
 
         return pinned(spec, base)
     return spec
@@ -64,15 +64,15 @@ def build_teacher(spec: TeacherSpec, task: Task, access: Access, base: Path = Pa
     if spec.kind == "scripted":
         return _scripted(spec, task, access)
     if spec.kind == "openai":
-        from qdcbench.teachers.openai_chat import chat_teacher
+        from qdcbench.teachers.chat.teacher import chat_teacher
 
         return chat_teacher(spec, access)
     if spec.kind == "local":
-        from qdcbench.teachers.local import local_teacher
+        from qdcbench.teachers.in_process.local import local_teacher
 
         return local_teacher(spec, access, base)
     if spec.kind == "student":
-        from qdcbench.teachers.student import student_teacher
+        from qdcbench.teachers.in_process.student import student_teacher
 
         return student_teacher(spec, access, base)
     if spec.kind == "ensemble":
@@ -113,11 +113,11 @@ def prices_of(spec: TeacherSpec) -> dict[str, Price | None]:
 
 def _known_options(kind: str) -> frozenset[str]:
     if kind == "openai":
-        from qdcbench.teachers.endpoint import Endpoint
+        from qdcbench.teachers.chat.endpoint import Endpoint
 
         return frozenset({"price", *(field.name for field in fields(Endpoint) if field.name != "model")})
     if kind in {"local", "student"}:
-        from qdcbench.teachers.checkpoint import OPTIONS
+        from qdcbench.teachers.in_process.checkpoint import OPTIONS
 
         return frozenset(OPTIONS[kind])
     return frozenset()

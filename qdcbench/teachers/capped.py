@@ -12,7 +12,7 @@ from qdcbench.errors import TeacherError
 from qdcbench.records import TeacherSpec
 from qdcbench.teachers.account import Access, Account, CapReached, Order, Rates, Spent, Ticket
 from qdcbench.teachers.faults import in_vain
-from qdcbench.teachers.ledger import open_account
+from qdcbench.teachers.ledger.group_commit import open_account
 from qdcbench.teachers.meter import bound_of
 
 __all__ = ["CappedTeacher", "OpenAccount", "reserve_what_fits"]

@@ -73,10 +73,10 @@ def ours(load: Load, times: int = 1) -> Timing:
     """Ask through a role; with ``times`` 2 measure the second pass, which the ledger answers."""
     from qdcbench.records import Budget, TeacherSpec
     from qdcbench.teachers.account import Access, Scope
+    from qdcbench.teachers.chat.teacher import chat_teacher
     from qdcbench.teachers.desk import Desk
     from qdcbench.teachers.meter import Meter
     from qdcbench.teachers.metered import MeteredRole
-    from qdcbench.teachers.openai_chat import chat_teacher
     from qdcbench.teachers.prompts import PromptBook
 
     written = load.folder / "prompts.toml"

@@ -12,10 +12,10 @@ from typing import TypeVar
 from qdcbench.api import Reply
 from qdcbench.errors import QdcError, StoreError
 from qdcbench.teachers.account import Access, NotRecorded, Order, Rates, Ticket
-from qdcbench.teachers.ledger_answers import compact_json
-from qdcbench.teachers.ledger_holders import Process, this_process
-from qdcbench.teachers.ledger_schema import EACH, connect, connect_to_read, patiently, refusal
-from qdcbench.teachers.ledger_transaction import (
+from qdcbench.teachers.ledger.answers import compact_json
+from qdcbench.teachers.ledger.holders import Process, this_process
+from qdcbench.teachers.ledger.schema import EACH, connect, connect_to_read, patiently, refusal
+from qdcbench.teachers.ledger.transaction import (
     Asked,
     Batch,
     Outcome,

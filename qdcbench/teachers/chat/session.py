@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from qdcbench.errors import ConfigError
-from qdcbench.teachers.endpoint import Endpoint
+from qdcbench.teachers.chat.endpoint import Endpoint
 
 __all__ = ["listed_models", "open_session"]
 

@@ -14,11 +14,11 @@ from yarl import URL
 from qdcbench.api import Reply, Request
 from qdcbench.errors import TeacherError
 from qdcbench.teachers.account import Account, Order, Spent, Ticket
-from qdcbench.teachers.endpoint import Endpoint, is_plain
+from qdcbench.teachers.chat.endpoint import Endpoint, is_plain
+from qdcbench.teachers.chat.refusals import Listener
+from qdcbench.teachers.chat.retry import Fault, backoff_seconds
+from qdcbench.teachers.chat.session import listed_models, open_session
 from qdcbench.teachers.faults import in_vain
-from qdcbench.teachers.refusals import Listener
-from qdcbench.teachers.retry import Fault, backoff_seconds
-from qdcbench.teachers.session import listed_models, open_session
 
 __all__ = ["Group", "Job", "Wire"]
 

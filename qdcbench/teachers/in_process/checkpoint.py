@@ -15,7 +15,7 @@ from qdcbench.records import TeacherSpec
 from qdcbench.records.json import sentence_of
 
 if TYPE_CHECKING:
-    from qdcbench.teachers.sampling import LanguageModel
+    from qdcbench.teachers.in_process.sampling import LanguageModel
 
 __all__ = ["OPTIONS", "Checkpoint", "LocalOptions", "checkpoint_of", "digest_of", "local_options", "pinned"]
 
@@ -182,7 +182,7 @@ def _loaded(source: str, state: str | None, device: str, dtype: str) -> "Languag
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
-    from qdcbench.teachers.sampling import LanguageModel
+    from qdcbench.teachers.in_process.sampling import LanguageModel
 
     disable_progress_bar()
     local = Path(source).is_dir()

@@ -11,23 +11,12 @@ from weakref import finalize
 from qdcbench.api import Reply
 from qdcbench.errors import QdcError, StoreError
 from qdcbench.teachers.account import Access, Account, Order, Rates, Spent, Ticket
-from qdcbench.teachers.ledger_book import Book
-from qdcbench.teachers.ledger_limits import bound_of_order
-from qdcbench.teachers.ledger_read import JournalEntry, Spend, export_answers, import_answers, journal, spent
-from qdcbench.teachers.ledger_schema import PATIENCE, RETRY, Locked, jitter, patiently
-from qdcbench.teachers.ledger_transaction import NOT_SENT, Asked, Outcome, Settlement, Wait, settlement
+from qdcbench.teachers.ledger.book import Book
+from qdcbench.teachers.ledger.limits import bound_of_order
+from qdcbench.teachers.ledger.schema import PATIENCE, RETRY, Locked, jitter, patiently
+from qdcbench.teachers.ledger.transaction import Asked, Outcome, Settlement, Wait, settlement
 
-__all__ = [
-    "NOT_SENT",
-    "JournalEntry",
-    "LedgerAccount",
-    "Spend",
-    "export_answers",
-    "import_answers",
-    "journal",
-    "open_account",
-    "spent",
-]
+__all__ = ["LedgerAccount", "open_account"]
 
 SHORTEST_POLL, LONGEST_POLL = 0.005, 0.1
 """Seconds between two looks at what other processes hold, first and at last."""

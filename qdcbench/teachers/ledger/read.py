@@ -12,9 +12,9 @@ from typing import Any
 from qdcbench.canon import canonical_json
 from qdcbench.errors import RecordError, StoreError
 from qdcbench.teachers.canonical import request_key
-from qdcbench.teachers.ledger_answers import compact_json, reply_of
-from qdcbench.teachers.ledger_limits import PICO
-from qdcbench.teachers.ledger_schema import EACH, connect, connect_to_read, patiently, refusal
+from qdcbench.teachers.ledger.answers import compact_json, reply_of
+from qdcbench.teachers.ledger.limits import PICO
+from qdcbench.teachers.ledger.schema import EACH, connect, connect_to_read, patiently, refusal
 
 __all__ = ["JournalEntry", "Spend", "export_answers", "import_answers", "journal", "spent"]
 

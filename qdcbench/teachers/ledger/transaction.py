@@ -9,9 +9,9 @@ from pathlib import Path
 from qdcbench.api import Reply
 from qdcbench.errors import StoreError, TeacherError
 from qdcbench.teachers.account import Access, CapReached, Order, Rates, Spent, Ticket
-from qdcbench.teachers.ledger_answers import compact_json, read_reply, written_reply
-from qdcbench.teachers.ledger_limits import Bound, Flow, Sums, bound_of_order, cap_sentence, obstacle, picodollars
-from qdcbench.teachers.ledger_schema import EACH
+from qdcbench.teachers.ledger.answers import compact_json, read_reply, written_reply
+from qdcbench.teachers.ledger.limits import Bound, Flow, Sums, bound_of_order, cap_sentence, obstacle, picodollars
+from qdcbench.teachers.ledger.schema import EACH
 
 __all__ = [
     "LOST",

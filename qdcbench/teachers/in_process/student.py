@@ -9,7 +9,7 @@ from qdcbench.errors import TeacherError
 from qdcbench.records import TeacherSpec
 from qdcbench.teachers.account import Access
 from qdcbench.teachers.canonical import wire_seed
-from qdcbench.teachers.local import LocalTeacher, token_ids
+from qdcbench.teachers.in_process.local import LocalTeacher, token_ids
 
 __all__ = ["TrainedForm", "student_teacher"]
 

@@ -9,8 +9,8 @@ import aiohttp
 
 from qdcbench.api import Reply, Request
 from qdcbench.errors import did_you_mean
-from qdcbench.teachers.endpoint import BadAnswer, Endpoint, read_answer
-from qdcbench.teachers.retry import LONGEST_WAIT, Fault, retry_after, worth_retrying
+from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer
+from qdcbench.teachers.chat.retry import LONGEST_WAIT, Fault, retry_after, worth_retrying
 
 __all__ = ["Listener"]
 

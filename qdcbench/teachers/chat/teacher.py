@@ -13,12 +13,12 @@ from qdcbench.errors import TeacherError
 from qdcbench.records import TeacherSpec
 from qdcbench.teachers.account import Access, Order, Rates
 from qdcbench.teachers.canonical import canonical_request, request_key
-from qdcbench.teachers.endpoint import Endpoint, endpoint_of, read_key, request_body
+from qdcbench.teachers.chat.endpoint import Endpoint, endpoint_of, read_key, request_body
+from qdcbench.teachers.chat.wire import Group, Job, Wire
 from qdcbench.teachers.faults import in_vain
-from qdcbench.teachers.ledger import open_account
+from qdcbench.teachers.ledger.group_commit import open_account
 from qdcbench.teachers.meter import bound_of
 from qdcbench.teachers.prices import price_of
-from qdcbench.teachers.wire import Group, Job, Wire
 
 __all__ = ["ChatTeacher", "chat_teacher"]
 

@@ -13,11 +13,11 @@ from qdcbench.records import TeacherSpec
 from qdcbench.teachers.account import Access, Account, NotRecorded, Order, Rates, Spent, Ticket
 from qdcbench.teachers.canonical import canonical_request, request_key, wire_seed
 from qdcbench.teachers.capped import OpenAccount, reserve_what_fits
-from qdcbench.teachers.checkpoint import checkpoint_of, pinned
 from qdcbench.teachers.faults import in_vain
+from qdcbench.teachers.in_process.checkpoint import checkpoint_of, pinned
 
 if TYPE_CHECKING:
-    from qdcbench.teachers.sampling import LanguageModel, Prompt, Written
+    from qdcbench.teachers.in_process.sampling import LanguageModel, Prompt, Written
 
 __all__ = ["ChatForm", "Form", "LocalTeacher", "local_teacher", "token_ids"]
 
@@ -195,7 +195,7 @@ class LocalTeacher:
             del jobs[: len(answered)]
 
     def _prompt(self, model: "LanguageModel", request: Request, seed: int) -> "Prompt":
-        from qdcbench.teachers.sampling import Prompt
+        from qdcbench.teachers.in_process.sampling import Prompt
 
         label, options = f"teacher {self.spec.name}", self._checkpoint.options
         try:

@@ -1,0 +1,1 @@
+"""Language models in this process as teachers: any of Hugging Face, and the probes that we trained."""
