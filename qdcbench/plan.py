@@ -9,6 +9,7 @@ from typing import Any
 from qdcbench.budgets import budget_named
 from qdcbench.canon import digest
 from qdcbench.errors import ConfigError, QdcError, did_you_mean
+from qdcbench.foreign import belongs
 from qdcbench.measures.table import METRICS
 from qdcbench.probes.recipe import recipe_named
 from qdcbench.records import RunSpec, SelectionSpec
@@ -16,7 +17,7 @@ from qdcbench.registry import Registry, resolve_params
 from qdcbench.suite import Arm, Suite
 from qdcbench.teachers.build import parse_teacher
 
-__all__ = ["Plan", "expand"]
+__all__ = ["Plan", "expand", "options_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,10 +51,10 @@ def _task_facts(suite: Suite, registry: Registry, base: Path) -> _TaskFacts:
     return _TaskFacts(name=task.name, version=task.version, file=suite.task_file, sha256=task.sha256, held_out=sets)
 
 
-def _data_hash(params: Mapping[str, Any], base: Path) -> str:
+def _data_hash(params: Mapping[str, Any], base: Path, output: str) -> str:
     """Digest of what a ``path`` or ``folder`` parameter names, from the suite's folder; empty without one."""
     if params.get("folder"):
-        return _folder_hash(base / str(params["folder"]), base)
+        return _folder_hash(base / str(params["folder"]), base, output)
     if "path" not in params:
         return ""
     path = base / str(params["path"])
@@ -65,7 +66,7 @@ def _data_hash(params: Mapping[str, Any], base: Path) -> str:
     return total.hexdigest()
 
 
-def _folder_hash(folder: Path, base: Path) -> str:
+def _folder_hash(folder: Path, base: Path, output: str) -> str:
     """Digest of a program's working folder: names, contents and modes of all that is copied for a run."""
     if not folder.is_dir():
         raise ConfigError(f"there is no folder {folder}; folder starts from the suite's folder")
@@ -74,7 +75,7 @@ def _folder_hash(folder: Path, base: Path) -> str:
     rows = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if {".git", "__pycache__"} & set(name.parts):
+        if not belongs(name, output):
             continue
         if path.is_symlink():
             rows.append([name.as_posix(), "link", str(path.readlink())])
@@ -84,8 +85,8 @@ def _folder_hash(folder: Path, base: Path) -> str:
     return digest(rows)
 
 
-def _options_of(suite: Suite, teacher: str) -> dict[str, Any]:
-    """Options for all teachers of the suite, and those in a table under this teacher's name."""
+def options_of(suite: Suite, teacher: str) -> dict[str, Any]:
+    """Return the options for all teachers of the suite, and those in a table under this teacher's name."""
     shared = {name: value for name, value in suite.teacher_options.items() if name not in suite.teachers}
     return {**shared, **suite.teacher_options.get(teacher, {})}
 
@@ -93,12 +94,12 @@ def _options_of(suite: Suite, teacher: str) -> dict[str, Any]:
 def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, base: Path) -> list[RunSpec]:
     entry = registry.method(arm.method)
     plugin = entry.plugin
-    data = _data_hash(arm.params, base)
     _, resolved = resolve_params(plugin, arm.params)
+    data = _data_hash(arm.params, base, str(resolved.get("output", "")))
     recipe = recipe_named(suite.probe)
     cells = []
     for teacher_name in suite.teachers:
-        teacher = parse_teacher(teacher_name, _options_of(suite, teacher_name), base)
+        teacher = parse_teacher(teacher_name, options_of(suite, teacher_name), base)
         hashes = {"method": entry.sha256, "task": facts.sha256, "probe": digest(recipe)}
         if data:
             hashes["data"] = data
@@ -148,7 +149,7 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
     note(budget_named, suite.budget)
     note(recipe_named, suite.probe)
     for teacher in suite.teachers:
-        note(parse_teacher, teacher, _options_of(suite, teacher), base)
+        note(parse_teacher, teacher, options_of(suite, teacher), base)
     for axis in ("quality", "diversity", "complexity"):
         name = getattr(suite.primary, axis)
         if name not in METRICS:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,12 +90,42 @@ def can_leave_the_network():
     return subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode == 0
 
 
+OFFLINE = """
+import socket
+
+def refuse(*_, **__):
+    raise OSError("the network is off")
+
+for name in ("connect", "connect_ex", "sendto", "sendmsg"):
+    setattr(socket.socket, name, refuse)
+socket.getaddrinfo = refuse
+"""
+
+
+def offline(folder):
+    """Return an environment without a key, in which no Python process reaches a network, not even this machine's."""
+    (folder / "sitecustomize.py").write_text(OFFLINE, encoding="utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), kept.get("PYTHONPATH"))))}
+
+
+def test_what_is_offline_reaches_nobody(tmp_path):
+    code = "import sys, socket; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5).close()"
+    with serving() as server:
+        ended = [
+            subprocess.run([sys.executable, "-c", code, str(server.port)], env=env, capture_output=True, check=False)
+            for env in (None, offline(tmp_path))
+        ]
+    assert [end.returncode for end in ended] == [0, 1] and b"the network is off" in ended[1].stderr
+
+
 def verify(path, cwd, *more):
-    """Verify in a process of its own, in another folder, with no key, and no network where that can be had."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    """Verify in a process of its own, in another folder, with no key and no network."""
     alone = ["unshare", "-rn"] if shutil.which("unshare") and can_leave_the_network() else []
     command = [*alone, sys.executable, "-m", "qdcbench", "verify", str(path), "--workers", "1", *more]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=400)
+    with tempfile.TemporaryDirectory() as folder:
+        env = offline(Path(folder))
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=400)
 
 
 def edited(path, target, change, *, recompute=True):

@@ -27,6 +27,7 @@ from qdcbench.suite import parse_suite
 from qdcbench.teachers.account import Access, CapReached, Scope
 from qdcbench.teachers.chat.teacher import chat_teacher
 from qdcbench.teachers.desk import Desk
+from qdcbench.teachers.gateway import server as gateway_server
 from qdcbench.teachers.meter import Meter
 
 _SPEC = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
@@ -164,7 +165,7 @@ def test_a_program_is_handed_its_places_and_its_rows_become_examples(tmp_path: P
         assert [call.number for call in at.site.desk.calls] == [0, 1, 2]
         assert json.loads((at.site.folder / "gateway.json").read_text())["asked_models"] == {"any": 3}
         texts = {row["completion"] for row in rows_of(found)}
-        sources = [at.site.desk.sources(Example(prompt="x", completion=text)) for text in texts]
+        sources = [at.site.desk.origin(Example(prompt="x", completion=text)).calls for text in texts]
         assert sorted(sources) == [(0,), (1,), (2,)], "each row is traced to its call"
 
 
@@ -244,6 +245,23 @@ def test_the_clock_ends_it_and_sigterm_lets_it_write(tmp_path: Path, upstream: A
     with place(tmp_path, upstream, seconds=1.0) as at:
         found = at.run(code, "{output}")
         assert found.ended_by == "seconds" and rows_of(found) == [{"prompt": "late", "completion": "row"}]
+
+
+def test_an_answer_that_is_late_at_the_end_of_the_clock_costs_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_server, "LONGEST_DRAIN", 0.3)
+    code = """
+        row(open(sys.argv[1], "w"), "early", "row")
+        ask("never answered")
+    """
+    with chat_server.serving(delay=25.0) as server, place(tmp_path, server, seconds=1.5) as at:
+        start = time.monotonic()
+        found = at.run(code, "{output}")
+        assert time.monotonic() - start < 15
+        assert server.seen()["requests"] == 1, "it was sent"
+    assert found.ended_by == "seconds" and rows_of(found) == [{"prompt": "early", "completion": "row"}]
+    assert at.site.desk.calls == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="elsewhere a daemon of a program may escape")
@@ -534,3 +552,47 @@ def test_the_folder_decides_the_run_and_only_what_is_copied_counts(tmp_path: Pat
         (program / ignored).mkdir()
         (program / ignored / "x").write_text("y")
     assert run_id() == seen[-1]
+    (program / "rows.jsonl").write_text("rows of an earlier run")
+    assert run_id() == seen[-1], "what the arm writes is not copied"
+    other = SUITE.replace("env =", 'output = "out", env =')
+    rows_count = expand(parse_suite(other, "s"), discover(), tmp_path).cells[0].hashes["data"]
+    (program / "out" / "part").mkdir(parents=True)
+    (program / "out" / "part" / "0.jsonl").write_text("x")
+    assert expand(parse_suite(other, "s"), discover(), tmp_path).cells[0].hashes["data"] == rows_count
+    assert run_id() != seen[-1], "for another output the same file is an input"
+
+
+DISTILABEL = os.environ.get("QDCBENCH_DISTILABEL", "")
+"""Interpreter of an environment with distilabel 1.5.3, made as docs/gateway.md says."""
+
+
+def recipe() -> str:
+    """Return the program of the recipe, as the page has it."""
+    page = (Path(__file__).parent.parent / "docs" / "gateway.md").read_text(encoding="utf-8")
+    return page.partition("```python\n")[2].partition("```")[0]
+
+
+def test_the_recipe_of_the_page_is_a_program() -> None:
+    compile(recipe(), "make.py", "exec")
+
+
+if DISTILABEL:
+
+    @pytest.mark.parametrize("cap", [100, 8])
+    def test_an_unmodified_package_is_capped_and_logged(tmp_path: Path, cap: int) -> None:
+        (tmp_path / "evol").mkdir()
+        (tmp_path / "evol" / "make.py").write_text(recipe(), encoding="utf-8")
+        argv = (DISTILABEL, "make.py", "--seeds", "{seeds}", "--output", "{output}", "--seed", "{seed}")
+        with chat_server.serving() as server:
+            with place(tmp_path, server, calls=cap, seconds=240, grace=30.0) as at:
+                at.site = replace(at.site, seeds=[Example(prompt=f"{n} + 1?", completion="?") for n in range(5)])
+                found = at.run("", argv=argv, folder="evol")
+            upstream = server.seen()["requests"]
+        usage, report = at.site.desk.meter.usage(), json.loads((tmp_path / "run" / "gateway.json").read_text())
+        assert set(report["asked_models"]) == {"gpt-4o-mini"}
+        assert 0 < upstream <= cap and len(at.site.desk.calls) == usage.calls == upstream
+        if cap == 100:
+            # Five seeds, two evolutions and an answer each.
+            assert found.ended_by == "" and usage.calls == 15 and len(rows_of(found)) == 5
+        else:
+            assert found.ended_by == report["ended_by"] == "teacher calls" and usage.calls == cap

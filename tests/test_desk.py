@@ -8,7 +8,7 @@ import pytest
 
 from qdcbench.api import BudgetExhausted, Example, Reply, Request, TeacherError
 from qdcbench.records import Budget
-from qdcbench.teachers.desk import Desk, Question
+from qdcbench.teachers.desk import Desk, Origin, Question
 from qdcbench.teachers.faults import PartlyAnswered
 from qdcbench.teachers.meter import Meter
 
@@ -69,7 +69,7 @@ def test_answers_are_settled_in_the_order_of_asking_whatever_order_they_come_in(
 
 def test_room_comes_from_the_oldest_open_question() -> None:
     teacher = Later()
-    desk = Desk(teacher, meter(None, tokens=100), "m")  # each bound is 17 + 20
+    desk = Desk(teacher, meter(None, tokens=3 * question("a").bound.tokens - 1), "m")
     for text in "ab":
         desk.submit(question(text))
     with ThreadPoolExecutor(1) as pool:
@@ -133,11 +133,47 @@ def test_calls_say_who_asked_what_about_which_example() -> None:
         ("teacher", "big", (seed.id,)), ("answerer", "big", ()), ("judge", "big", ()), ("answerer", "big", (seed.id,)),
     ]  # fmt: skip
     made = Example(prompt="Sort 2 1", completion="1 2")
-    assert desk.writer(made) == "big"
-    assert desk.sources(made) == (0, 1, 2)
-    assert desk.sources(Example(prompt="Double 3", completion="6")) == (0, 3)
-    assert desk.sources(Example(prompt="of nobody", completion="at all")) == ()
-    assert desk.writer(Example(prompt="of nobody", completion="at all")) == ""
+    assert desk.origin(made) == Origin(calls=(0, 1, 2), writer="big")
+    assert desk.origin(Example(prompt="Double 3", completion="6")) == Origin(calls=(0, 3), writer="big")
+    assert desk.origin(Example(prompt="of nobody", completion="at all")) == Origin(calls=(), writer="")
+    assert desk.origin(Example(prompt="of nobody", completion="")) == Origin(calls=(), writer="")
+
+
+def test_of_equal_answers_the_one_to_this_prompt_is_meant() -> None:
+    class Two:
+        simulated = True
+
+        def complete(self, requests: Sequence[Request], seed: int) -> list[Reply]:
+            # Both say the same, after an empty line.
+            names = ["big", "small"]
+            return [
+                Reply(text="\n3 1 4", prompt_tokens=1, completion_tokens=1, teacher=name)
+                for name, _ in zip(names, requests, strict=True)
+            ]
+
+    desk = Desk(Two(), meter(), "m")
+    for prompt in ("Sort 4 3 1", "Reverse 4 1 3"):
+        desk.submit(question(prompt, material={"prompt": prompt}))
+    desk.finish()
+    assert desk.origin(Example(prompt="Sort 4 3 1", completion="3 1 4")) == Origin(calls=(0,), writer="big")
+    assert desk.origin(Example(prompt="Reverse 4 1 3", completion="3 1 4")) == Origin(calls=(1,), writer="small")
+    assert desk.origin(Example(prompt="rejected", completion="")) == Origin(calls=(), writer="")
+
+
+def test_a_question_that_was_given_up_says_so_to_who_still_waits() -> None:
+    teacher = Later()
+    desk = Desk(teacher, meter(), "m")
+    questions = [question(text) for text in "abc"]
+    for each in questions:
+        desk.submit(each)
+    teacher.futures["a"].set_exception(TeacherError("refused"))
+    teacher.futures["b"].set_result(answer("B"))
+    for _ in range(2):  # a method may catch it and ask again
+        with pytest.raises(TeacherError, match="refused"):
+            desk.collect(questions[0])
+    assert desk.collect(questions[1]) == "B"
+    with pytest.raises(TeacherError, match="not sent"):
+        desk.collect(questions[2])
 
 
 @pytest.mark.parametrize("calls", [0, 1, 17, 40])

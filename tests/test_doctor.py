@@ -354,6 +354,28 @@ def test_the_command_reports_a_suite_and_fails_when_a_check_does(address, tmp_pa
     assert KEY not in good.stdout
 
 
+def test_each_teacher_of_a_suite_is_looked_at_with_its_own_options_on_the_suites_task(address, tmp_path):
+    rows = "".join(json.dumps({"prompt": f"What is {n} plus 1?", "completion": str(n + 1)}) + "\n" for n in range(30))
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.jsonl").write_text(rows, encoding="utf-8")
+    task = 'name = "sums"\nseed = "train.jsonl"\nseed_examples = 5\nmatch = "number"\n[id]\nx = "test.jsonl"\n'
+    (tmp_path / "sums.toml").write_text(task, encoding="utf-8")
+    tables = "".join(
+        f'[teacher_options."openai:{model}"]\nbase_url = "{address}/{oddity}/v1"\n'
+        for model, oddity in (("m", "plain"), ("n", "no-template"))
+    )
+    suite = SUITE.replace('["openai:m"]', '["openai:m", "openai:n", "scripted:strong"]')
+    (tmp_path / "a.toml").write_text(suite + tables, encoding="utf-8")
+    (tmp_path / "b.toml").write_text('task_file = "sums.toml"\n' + suite + tables, encoding="utf-8")
+    for name, answers in (("a.toml", "ok"), ("b.toml", "fail")):
+        found = json.loads(qdcbench("doctor", name, "--json", cwd=tmp_path).stdout)
+        lines = {group["teacher"]: {line["name"]: line for line in group["lines"]} for group in found["checks"]}
+        assert lines["openai:m"]["chat"]["state"] == "ok"
+        assert "has no chat template" in lines["openai:n"]["chat"]["text"]
+        # A task made of files has no scripted teacher.
+        assert lines["scripted:strong"]["answer"]["state"] == answers, lines
+
+
 def test_a_teacher_that_cannot_be_read_is_a_line_among_the_others(tmp_path):
     ended = qdcbench("doctor", "--teacher", "openai:m", "--teacher", "locl:nowhere", "--json", cwd=tmp_path)
     lines = {

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     0: ("errors", "canon", "deadline"),
     1: ("records",),
-    2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "api"),
+    2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "api", "foreign"),
     3: ("registry", "store", "provenance", "selection", "measures", "stats", "probes", "suite", "file_task"),
     4: ("teachers",),
     5: ("stages", "plan"),

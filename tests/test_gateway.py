@@ -27,9 +27,10 @@ from qdcbench.teachers.account import Access, CapReached, NotRecorded, Scope
 from qdcbench.teachers.chat.teacher import chat_teacher
 from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.gateway import Gateway, serving
+from qdcbench.teachers.gateway import server as gateway_server
 from qdcbench.teachers.gateway.streaming import chunks
 from qdcbench.teachers.gateway.wire_format import MOST_TOKENS, Refused, read_chat, read_completion
-from qdcbench.teachers.meter import Meter
+from qdcbench.teachers.meter import Meter, bound_of
 
 _SPEC = importlib.util.spec_from_file_location("chat_server", Path(__file__).with_name("chat_server.py"))
 assert _SPEC is not None and _SPEC.loader is not None
@@ -371,6 +372,40 @@ def test_a_failed_question_asked_again_is_the_same_question() -> None:
                     status, answer, _ = post(gateway, "/v1/chat/completions", {"messages": ASK})
                 texts.append((answer["choices"][0]["message"]["content"], answer["id"], desk.calls[0].sample))
     assert texts[0] == texts[1]
+
+
+def test_choices_beside_one_that_failed_are_kept_for_the_next_try() -> None:
+    texts, body = [], {"messages": ASK, "n": 3}
+    for faults in ((), ("server-error",)):
+        # Which of the three questions a fault of this share meets is decided by their texts: some, not all.
+        with chat_server.serving(faults=faults, share=0.5) as upstream:
+            with door(upstream.base_url, retries=0) as (gateway, desk):
+                if faults:
+                    assert post(gateway, "/v1/chat/completions", body)[0] == 502
+                    assert 0 < desk.meter.usage().calls < 3
+                status, answer, _ = post(gateway, "/v1/chat/completions", body)
+                assert status == 200
+                texts.append([choice["message"]["content"] for choice in answer["choices"]])
+            assert sorted(call.sample for call in desk.calls) == [0, 1, 2]
+            assert desk.meter.usage().calls == upstream.seen()["good"] == 3, "no answer is paid for twice"
+    assert texts[0] == texts[1]
+
+
+def test_what_is_not_answered_in_time_at_the_end_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_server, "LONGEST_DRAIN", 0.3)
+    with chat_server.serving(delay=20.0) as upstream, door(upstream.base_url, calls=1) as (gateway, desk):
+        place = gateway.base_url.split("/")[2]
+        line = http.client.HTTPConnection(place, timeout=10)
+        line.request("POST", "/v1/chat/completions", json.dumps({"messages": ASK}),
+                     {"Authorization": f"Bearer {gateway.token}"})  # fmt: skip
+        while not upstream.seen()["requests"]:
+            time.sleep(0.02)
+        start = time.monotonic()
+    line.close()
+    assert time.monotonic() - start < 15, "the answer would have come after 20 seconds"
+    assert desk.calls == [] and desk.meter.usage().calls == 0
+    bound = bound_of(Request(intent="chat", material={}, messages=(("user", "x"),)))
+    assert desk.meter.reserve(bound), "its room was given back"
 
 
 def test_an_answer_that_nobody_waits_for_is_still_settled() -> None:

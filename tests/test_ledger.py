@@ -665,6 +665,27 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing_silently(path):
     )  # fmt: skip
 
 
+def test_what_no_database_can_store_fails_all_that_asked_and_the_account_lives_on(path):
+    async def together() -> list[Any]:
+        tickets = [await account.reserve(order(f"q{i}")) for i in range(2)]
+        waits = [
+            account.settle(tickets[0], charge((2**64 - 1, 1)), answer()),
+            account.settle(tickets[1], charge(), answer()),
+            account.reserve(order("q2")),
+        ]
+        errors = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 5)
+        await account.settle(tickets[1], charge(), answer())
+        return errors
+
+    with closing(open_account(access(path), FREE)) as account:
+        for error in asyncio.run(together()):
+            assert isinstance(error, StoreError)
+            assert "wrote nothing of this transaction (OverflowError" in str(error)
+        assert account.find(order("q0").key) is None
+        assert account.find(order("q1").key) is not None
+    assert sorted(entry.outcome for entry in journal(path)) == ["answered", "lost"]
+
+
 SMALL_FILES = """
 import resource, signal, sys
 from pathlib import Path

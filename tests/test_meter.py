@@ -1,8 +1,10 @@
 """The meter keeps its caps whoever races for them, and counts what was charged to the token and the dollar."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -134,8 +136,15 @@ def test_each_teacher_has_its_own_price() -> None:
 
 def test_the_bound_is_bytes_and_marks_and_the_answer() -> None:
     request = Request(intent="chat", material={}, messages=(("system", "é"), ("user", "ab")), max_tokens=7)
-    assert bound_of(request) == Bound(prompt_tokens=(2 + 16) + (2 + 16), completion_tokens=7)
-    assert bound_of(request).tokens == 43
+    assert bound_of(request) == Bound(prompt_tokens=(2 + 16) + (2 + 16) + 128, completion_tokens=7)
+    assert bound_of(request).tokens == 171
+
+
+@given(st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.lists(st.text()))))
+def test_further_fields_are_in_the_bound_as_json(extra: dict[str, Any]) -> None:
+    plain = Request(intent="chat", material={}, messages=(("user", "ab"),), max_tokens=7)
+    more = bound_of(replace(plain, extra=extra)).prompt_tokens - bound_of(plain).prompt_tokens
+    assert more == (len(json.dumps(extra, ensure_ascii=False).encode()) if extra else 0)
 
 
 def test_usage_counts_faults_and_estimates_apart_from_charges() -> None:

@@ -81,6 +81,7 @@ class Server(ThreadingHTTPServer):
         self.busy = 0
         self.busiest = 0
         self.pause = 0.0
+        self.preamble = 0
         self.models: list[str] | None = ["m", "large-model"]
         self.lock = threading.Lock()
 
@@ -145,6 +146,7 @@ class Answerer(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def none(self, right: Any) -> None:
+        right["usage"]["prompt_tokens"] += self.server.preamble
         self.send(200, json.dumps(right, ensure_ascii=False).encode())
 
     def too_many(self, right: Any) -> None:
@@ -214,6 +216,9 @@ class Answerer(BaseHTTPRequestHandler):
 
     def bad_usage(self, right: Any) -> None:
         self.send(200, json.dumps({**right, "usage": {"prompt_tokens": None, "completion_tokens": "7"}}).encode())
+
+    def absurd_usage(self, right: Any) -> None:
+        self.send(200, json.dumps({**right, "usage": {**right["usage"], "prompt_tokens": 2**64 - 1}}).encode())
 
     def no_content(self, right: Any) -> None:
         choice = {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}
@@ -415,8 +420,8 @@ def test_a_server_that_lists_no_models_still_gets_a_sentence(server: Server, ask
 
 
 def test_usage_is_estimated_by_the_stated_rule_and_flagged(server: Server, ask: Any) -> None:
-    server.faults = {"question 0": ["no usage"], "question 1": ["bad usage"]}
-    for reply in ask().complete(questions(2), 1):
+    server.faults = {"question 0": ["no usage"], "question 1": ["bad usage"], "question 2": ["absurd usage"]}
+    for reply in ask().complete(questions(3), 1):
         assert reply.usage_estimated
         assert reply.prompt_tokens == (4 + 4) + (3 + 4)
         assert reply.completion_tokens == -(-len(reply.text.encode()) // 4)
@@ -618,12 +623,13 @@ def test_a_server_that_cannot_be_reached_charges_nothing(ask: Any, tmp_path: Pat
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
-        teacher = ask(base_url=address, access=Access(ledger=tmp_path / "l.db"))
+        scope = Scope(name="suite:s", caps=Caps(calls=1))
+        teacher = ask(base_url=address, access=Access(ledger=tmp_path / "l.db", scopes=(scope,)))
         with pytest.raises(TeacherError, match="cannot be reached"):
             teacher.complete(questions(1), 1)
     teacher.close()
-    (entry,) = journal(tmp_path / "l.db")
-    assert (entry.outcome, entry.prompt_tokens, entry.completion_tokens) == ("not reached", 0, 0)
+    assert list(journal(tmp_path / "l.db")) == []
+    assert spent(tmp_path / "l.db", "suite:s").calls == 0
 
 
 def test_a_cap_ends_the_batch_and_hands_over_what_was_bought(server: Server, ask: Any, tmp_path: Path) -> None:
@@ -639,6 +645,53 @@ def test_a_cap_ends_the_batch_and_hands_over_what_was_bought(server: Server, ask
     assert caught.value.lost_calls == 2
     there = pickle.loads(pickle.dumps(caught.value))
     assert (type(there), str(there), there.scope) == (CapReached, str(caught.value), "suite:s")
+
+
+def test_a_longer_preamble_than_allowed_is_learned_and_passes_no_cap_again(
+    server: Server, ask: Any, tmp_path: Path
+) -> None:
+    server.preamble = 1000
+    requests = questions(9, max_tokens=30)
+    static = bound_of(requests[0]).tokens
+    # Room by the static bound for a fourth answer, and by what answers really cost for three.
+    scope = Scope(name="suite:s", caps=Caps(tokens=3 * 1020 + static + 50))
+    teacher = ask(access=Access(ledger=tmp_path / "l.db", scopes=(scope,)), concurrency=1)
+    with pytest.raises(CapReached, match="tokens on suite:s"):
+        teacher.complete(requests, 1)
+    assert server.attempts.total() == 3
+    assert 3 * 1000 < spent(tmp_path / "l.db", "suite:s").tokens <= scope.caps.tokens
+
+
+def test_an_excess_is_learned_by_an_order_that_waits(server: Server, ask: Any, tmp_path: Path) -> None:
+    server.preamble = 1000
+    requests = questions(2, max_tokens=30)
+    scope = Scope(name="suite:s", caps=Caps(tokens=1020 + bound_of(requests[0]).tokens + 50))
+    # The second waits for the rate, with an order from before the first was answered.
+    teacher = ask(access=Access(ledger=tmp_path / "l.db", scopes=(scope,)), requests_per_minute=60)
+    with pytest.raises(CapReached) as caught:
+        teacher.complete(requests, 1)
+    assert [reply is not None for reply in caught.value.replies] == [True, False]
+    assert server.attempts.total() == spent(tmp_path / "l.db", "suite:s").calls == 1
+
+
+def test_further_fields_of_request_and_endpoint_are_in_the_bound(server: Server, ask: Any, tmp_path: Path) -> None:
+    body = {"chat_template_kwargs": {"note": "é" * 100}}
+    (request,) = questions(1, extra={"response_format": {"schema": "x" * 4096}})
+    server.faults = {"*": ["hang up"]}
+    teacher = ask(extra_body=body, access=Access(ledger=tmp_path / "l.db"))
+    teacher.complete([request], 1)
+    entry = min(journal(tmp_path / "l.db"), key=lambda entry: entry.attempt)
+    assert entry.assumed
+    further = len(json.dumps(body, ensure_ascii=False).encode())
+    assert entry.prompt_tokens == bound_of(request).prompt_tokens + further > 4096 + 200
+
+
+def test_a_slash_at_the_end_of_the_address_is_the_same_server(server: Server, ask: Any, tmp_path: Path) -> None:
+    access = Access(ledger=tmp_path / "l.db")
+    (bought,) = ask(access=access).complete(questions(1), 1)
+    (found,) = ask(access=access, base_url=server.base_url + "/").complete(questions(1), 1)
+    assert found == replace(bought, cached=True)
+    assert server.attempts.total() == 1
 
 
 def test_the_rate_holds(server: Server, ask: Any) -> None:
@@ -679,6 +732,18 @@ def test_a_halt_ends_waits_between_attempts_and_says_what_was_lost(server: Serve
     assert caught.value.lost_calls == 1
 
 
+def test_a_halt_during_an_attempt_that_fails_waits_no_longer(server: Server, ask: Any) -> None:
+    server.faults, server.pause = {"*": ["server error"] * 9}, 0.3
+    teacher = ask(backoff=30)
+    future = teacher.submit(questions(1)[0], 1)
+    while not server.busy:
+        time.sleep(0.01)
+    teacher.halt()
+    with pytest.raises(PartlyAnswered, match="told to stop") as caught:
+        future.result(timeout=3)
+    assert caught.value.lost_calls == 1
+
+
 def test_a_cancelled_question_is_never_sent(server: Server, ask: Any) -> None:
     server.pause = 0.1
     teacher = ask(concurrency=1)
@@ -688,13 +753,67 @@ def test_a_cancelled_question_is_never_sent(server: Server, ask: Any) -> None:
     assert server.attempts["question 1"] == 0
 
 
-def test_closing_charges_what_is_under_way_and_leaves_nobody_waiting(server: Server, ask: Any, tmp_path: Path) -> None:
+def test_closing_records_what_is_under_way_and_ends_the_rest_at_once(server: Server, ask: Any, tmp_path: Path) -> None:
     server.pause = 0.5
+    access = Access(ledger=tmp_path / "l.db")
+    teacher = ask(concurrency=2, access=access)
+    futures = [teacher.submit(request, 1) for request in questions(4)]
+    while server.busy < 2:
+        time.sleep(0.01)
+    start = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(teacher.close)
+        for future in futures[2:]:
+            with pytest.raises(TeacherError, match="closed before it answered"):
+                future.result(timeout=0.3)
+        assert not closing.done()
+        closing.result(timeout=3)
+    assert time.monotonic() - start < 2
+    assert [future.result(timeout=0).cached for future in futures[:2]] == [False, False]
+    assert [entry.outcome for entry in journal(tmp_path / "l.db")] == ["answered"] * 2
+    again = ask(access=access).complete(questions(2), 1)
+    assert again == [replace(future.result(), cached=True) for future in futures[:2]]
+    assert server.attempts.total() == 2
+
+
+def test_a_fault_while_closing_is_not_tried_again(server: Server, ask: Any, tmp_path: Path) -> None:
+    server.faults, server.pause = {"*": ["server error"] * 9}, 0.3
+    teacher = ask(access=Access(ledger=tmp_path / "l.db"), backoff=30)
+    future = teacher.submit(questions(1)[0], 1)
+    while not server.busy:
+        time.sleep(0.01)
+    start = time.monotonic()
+    teacher.close()
+    assert time.monotonic() - start < 2
+    with pytest.raises(TeacherError, match="closed before it answered"):
+        future.result(timeout=0)
+    assert [entry.outcome for entry in journal(tmp_path / "l.db")] == ["status 500"]
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.02, 0.05, 0.06, 0.08, 0.11])
+def test_closing_while_answers_arrive_loses_none(server: Server, ask: Any, tmp_path: Path, moment: float) -> None:
+    server.pause = 0.05
+    teacher = ask(concurrency=16, access=Access(ledger=tmp_path / "l.db"))
+    futures = [teacher.submit(request, 1) for request in questions(80)]
+    time.sleep(moment)
+    teacher.close()
+    answered = sum(future.exception(timeout=0) is None for future in futures)
+    assert Counter(entry.outcome for entry in journal(tmp_path / "l.db")) == Counter(answered=answered)
+    assert answered == server.attempts.total()
+
+
+def test_closing_charges_what_outlasts_the_grace_and_leaves_nobody_waiting(
+    server: Server, ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qdcbench.teachers.chat.wire.CLOSING_GRACE", 0.1)
+    server.pause = 1.0
     teacher = ask(concurrency=2, access=Access(ledger=tmp_path / "l.db"))
     futures = [teacher.submit(request, 1) for request in questions(4)]
     while server.busy < 2:
         time.sleep(0.01)
+    start = time.monotonic()
     teacher.close()
+    assert time.monotonic() - start < 0.8
     for future in futures:
         with pytest.raises(TeacherError, match="closed before it answered"):
             future.result(timeout=1)

@@ -102,6 +102,26 @@ def test_a_cap_of_the_suite_ends_the_run_and_a_larger_one_goes_on_where_it_stopp
     assert "--replay-only" in absent.stderr
 
 
+def test_a_run_that_a_cap_or_an_interrupt_ends_records_what_it_paid_for(tmp_path: Path) -> None:
+    with serving(delay=0.3) as server:
+        write_suite(tmp_path, server.base_url)
+        short = run(tmp_path, "--cap", "tokens=12000")
+        assert short.returncode == 1
+        assert "tokens on suite:chat" in short.stderr
+        with (tmp_path / "out.txt").open("wb") as out:
+            process = subprocess.Popen(command(), cwd=tmp_path, env=environment(), stdout=out, stderr=out)
+            before = server.seen()["requests"]
+            while process.poll() is None and server.seen()["requests"] < before + 20:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 130
+        seen = server.seen()
+    assert seen["in_flight"] == 0
+    assert set(seen["by_key"].values()) == {1}
+    assert asked(tmp_path, "SELECT count(*) FROM attempts WHERE assumed") == 0
+    assert asked(tmp_path, "SELECT count(*) FROM answers") == seen["requests"]
+
+
 def test_the_cap_of_a_cell_fails_that_cell_alone(tmp_path: Path) -> None:
     with serving(delay=0.0) as server:
         write_suite(tmp_path, server.base_url, "[cell_caps]\ncalls = 60\n")

@@ -15,6 +15,8 @@ from qdcbench.registry import discover
 from qdcbench.teachers.account import Access, CapReached, Scope
 from qdcbench.teachers.build import TEACHER_KINDS, build_teacher, parse_teacher, prices_of
 from qdcbench.teachers.faults import PartlyAnswered
+from qdcbench.teachers.ledger.read import spent
+from qdcbench.teachers.meter import bound_of
 from tests.tiny_models import save_model
 
 TASK = discover().task("list_edits").plugin
@@ -89,9 +91,10 @@ def test_a_scripted_teacher_answers_the_same_under_caps(tmp_path: Path) -> None:
 def test_bounds_that_are_not_spent_make_room(tmp_path: Path) -> None:
     requests = [answer(i, max_tokens=1000) for i in range(64)]
     free = build_teacher(parse_teacher("scripted:strong"), TASK, Access()).complete(requests, 1)
-    spent = sum(reply.prompt_tokens + reply.completion_tokens for reply in free)
+    taken = sum(reply.prompt_tokens + reply.completion_tokens for reply in free)
     # Room for what is spent and for one bound, not for 64 bounds.
-    teacher = build_teacher(parse_teacher("scripted:strong"), TASK, capped(tmp_path / "l.sqlite", tokens=spent + 1100))
+    room = taken + max(bound_of(request).tokens for request in requests)
+    teacher = build_teacher(parse_teacher("scripted:strong"), TASK, capped(tmp_path / "l.sqlite", tokens=room))
     assert teacher.complete(requests, 1) == free
 
 
@@ -143,7 +146,14 @@ def test_reading_a_suite_loads_no_tensor_library(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from qdcbench.teachers.build import parse_teacher; "
         "print(parse_teacher('ensemble:local:m+student:m', {}, Path(sys.argv[1])).options['local:m']['sha256'][:4]); "
-        "print(sorted({'torch', 'transformers', 'httpx2'} & set(sys.modules)))"
+        "print(sorted({'torch', 'transformers', 'aiohttp'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert out.stdout.splitlines()[1] == "[]"
+
+
+def test_a_cap_on_money_does_not_stop_who_costs_nothing(tmp_path: Path) -> None:
+    access = Access(ledger=tmp_path / "l.sqlite", scopes=(Scope(name="suite:s", caps=Caps(money=0.01)),))
+    teacher = build_teacher(parse_teacher("scripted:strong"), TASK, access)
+    assert len(teacher.complete([answer(i) for i in range(5)], 1)) == 5
+    assert (spent(access.ledger, "suite:s").money, spent(access.ledger, "suite:s").unpriced) == (0, 0)

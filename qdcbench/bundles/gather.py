@@ -1,7 +1,6 @@
 """What goes into the bundle of an edition, and what is missing for it."""
 
 import os
-import re
 import tempfile
 import tomllib
 from collections import Counter
@@ -16,6 +15,7 @@ from qdcbench.bundles.compare import label
 from qdcbench.editions import Edition, path_for
 from qdcbench.errors import QdcError, RecordError
 from qdcbench.file_task import read_task_file
+from qdcbench.foreign import SECRET_NAME, belongs
 from qdcbench.records import Call, RunRecord, RunSpec, from_json
 from qdcbench.stages.bench import Bench
 from qdcbench.stages.generate import CALLS, PARTIAL, generation_key
@@ -31,8 +31,6 @@ NO_JUDGE = "there is no judge"
 SHORTEST_SECRET = 8
 """Characters; what local servers take for a key (such as EMPTY) is none, and stands in many a text."""
 
-_SECRET = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
-_NOT_COPIED = frozenset({".git", "__pycache__"})
 _DERIVED = {"analysis.json": "analyze", "tables": "figures", "figures": "figures", "page": "leaderboard"}
 """What an edition holds beside its records, and the command that makes it."""
 
@@ -163,7 +161,7 @@ def _add_task(parcel: _Parcel, path: Path, place: str) -> str:
 def _add_folder(parcel: _Parcel, folder: Path, place: str) -> None:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if _NOT_COPIED & set(name.parts):
+        if not belongs(name):
             continue
         if path.is_symlink():
             parcel.missing.append(f"a plain file in place of the link {path}")
@@ -195,7 +193,7 @@ def _sources(folder: Path, used: set[Path]) -> Iterator[Path]:
         if any(path.parent == inside for path in used):
             patterns += ["data/**/*", "lm_eval/**/*"]
         for pattern in patterns:
-            yield from (path for path in inside.glob(pattern) if path.is_file() and not _NOT_COPIED & set(path.parts))
+            yield from (path for path in inside.glob(pattern) if path.is_file() and belongs(path.relative_to(folder)))
 
 
 def _find_answers(parcel: _Parcel, records: Sequence[RunRecord], bench: Bench) -> None:
@@ -255,7 +253,7 @@ def _secrets(records: Sequence[RunRecord]) -> dict[str, str]:
     return {
         name: value.strip()
         for name, value in sorted(os.environ.items())
-        if (name in named or _SECRET.search(name)) and len(value.strip()) >= SHORTEST_SECRET
+        if (name in named or SECRET_NAME.search(name)) and len(value.strip()) >= SHORTEST_SECRET
     }
 
 

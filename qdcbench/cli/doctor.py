@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from qdcbench.api import Task
 from qdcbench.canon import plain
 from qdcbench.cli.common import LEDGER, add_plugins
 from qdcbench.cli.plan import fits_of, forecast_of
 from qdcbench.doctor import Examined, check_caps, check_ledger, check_machine, check_teacher, fail, note, ok
 from qdcbench.editions import load_edition
 from qdcbench.errors import QdcError
-from qdcbench.plan import expand
+from qdcbench.plan import expand, options_of
 from qdcbench.records import TeacherSpec
 from qdcbench.registry import Registry, discover
 from qdcbench.suite import Suite, read_suite
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     suite, base = read_suite(args.suite) if args.suite else (None, Path())
     registry = discover(args.plugins)
     groups = [Examined(teacher="", lines=(*check_machine(args.work, registry), check_ledger(args.work / LEDGER)))]
-    task = registry.task("list_edits").plugin
+    task = _task(suite, registry, base)
     teachers = []
     for name in args.teacher or (suite.teachers if suite else ("scripted:strong",)):
         try:
@@ -74,8 +75,23 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _task(suite: Suite | None, registry: Registry, base: Path) -> Task:
+    """Return the task whose questions teachers are tried with: the suite's own, where it can be read."""
+    if suite is not None:
+        try:
+            if suite.task_file is None:
+                return registry.task(suite.task).plugin
+            from qdcbench.file_task import read_task_file
+
+            return read_task_file(base / suite.task_file)
+        except QdcError:
+            # The line of the suite says what is wrong with its task; an endpoint can be looked at all the same.
+            pass
+    return registry.task("list_edits").plugin
+
+
 def _spec(name: str, args: argparse.Namespace, suite: Suite | None, base: Path) -> TeacherSpec:
-    options = dict(suite.teacher_options) if suite else {}
+    options = options_of(suite, name) if suite else {}
     if args.base_url:
         options["base_url"] = args.base_url
     return parse_teacher(name, options, base)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
 
 from qdcbench.api import Reply, Request, Task, Teacher
 from qdcbench.doctor.chat import check_endpoint
@@ -20,13 +21,17 @@ __all__ = ["check_caps", "check_teacher"]
 OLD_DAYS = 180
 """Age of a price in days above which somebody should look at it again."""
 
-_ASK = Request(
-    intent="answer",
-    material={"prompt": "Reverse the list: 3 1 4"},
-    messages=(("system", "You answer briefly."), ("user", "Reverse the list: 3 1 4")),
-    temperature=1.0,
-    max_tokens=12,
-)
+
+def _question(task: Task) -> Request:
+    """Return a question of the task's own, which its scripted teachers can answer."""
+    prompt = task.seed_examples(Random(1))[0].prompt
+    return Request(
+        intent="answer",
+        material={"prompt": prompt},
+        messages=(("system", "You answer briefly."), ("user", prompt)),
+        temperature=1.0,
+        max_tokens=12,
+    )
 
 
 def check_teacher(spec: TeacherSpec, task: Task, base: Path = Path()) -> list[Examined]:
@@ -47,20 +52,20 @@ def _in_this_process(spec: TeacherSpec, task: Task, base: Path) -> Examined:
     """Ask a scripted or local teacher twice, each time without a memory of the time before."""
     calls = 0
 
-    def asked(request: Request, seed: int) -> Reply:
+    def asked() -> Reply:
         nonlocal calls
         calls += 1
         teacher = build_teacher(spec, task, Access(), base)
         try:
-            return teacher.complete([request], seed)[0]
+            return teacher.complete([_question(task)], 1)[0]
         finally:
             _close(teacher)
 
     lines = []
     try:
-        first = asked(_ASK, 1)
+        first = asked()
         lines.append(ok("answer", f"{first.text[:40]!r} for {first.prompt_tokens} + {first.completion_tokens} tokens"))
-        lines.append(looked_at("seed", lambda: _repeated(first, asked(_ASK, 1))))
+        lines.append(looked_at("seed", lambda: _repeated(first, asked())))
     except QdcError as error:
         lines.append(fail("answer", str(error)))
     return Examined(teacher=spec.name, lines=tuple(lines), calls=calls)

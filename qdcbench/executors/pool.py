@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -24,6 +25,9 @@ from qdcbench.store import Store
 from qdcbench.teachers.account import CapReached
 
 __all__ = ["CellEvent", "Site", "run_cells"]
+
+ENDING = 10.0
+"""Seconds that busy workers have to record what is already paid for, when a run is ended early."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +74,7 @@ class _Worker:
 def _work(pipe: Connection, site: Site) -> None:
     """Body of a worker: receive a spec, run it, write its record, send it back."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # unwinds, so teachers are closed
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
@@ -127,15 +132,24 @@ def _lost(worker: _Worker, site: Site, message: str) -> RunRecord:
     return record
 
 
-def _stop(worker: _Worker) -> None:
-    """End a worker: an idle one by a word, so that it cleans up after itself, any other at once."""
-    if worker.cell is None and worker.process.is_alive():
-        with contextlib.suppress(OSError):
-            worker.pipe.send(None)
-        worker.process.join(timeout=5)
-    worker.process.kill()
-    worker.process.join()
-    worker.pipe.close()
+def _stop(workers: Sequence[_Worker]) -> None:
+    """End workers: idle ones by a word, busy ones by a signal, so that both clean up after themselves.
+
+    What a teacher was asked for is paid, so a busy worker has a while to receive and record it.
+    """
+    for worker in workers:
+        if worker.process.is_alive():
+            with contextlib.suppress(OSError):
+                if worker.cell is None:
+                    worker.pipe.send(None)
+                else:
+                    worker.process.terminate()
+    until = time.monotonic() + ENDING
+    for worker in workers:
+        worker.process.join(timeout=max(0.0, until - time.monotonic()))
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
 
 
 def _hand_out(worker: _Worker, queue: deque[RunSpec]) -> None:
@@ -155,7 +169,7 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
     """Run all cells and yield what happens; ``tick`` is called about twice a second.
 
     A worker that dies (killed, out of memory) or outlasts the cell's clock and ten minutes a training gives a
-    failed record and is replaced. Closing the iterator, or an interrupt, kills all workers; records already
+    failed record and is replaced. Closing the iterator, or an interrupt, ends all workers; records already
     written stay.
 
     Raises:
@@ -189,13 +203,12 @@ def run_cells(cells: Sequence[RunSpec], site: Site, tick: Callable[[], None] = l
                     worker.process.kill()
                     worker.process.join()  # until then it looks alive and would be handed the next cell
                 if worker.cell is None and not worker.process.is_alive():
-                    _stop(worker)
+                    _stop([worker])
                     workers[index] = worker = _start(site) if queue else worker
                 if worker.cell is None and queue:
                     _hand_out(worker, queue)
     finally:
-        for worker in workers:
-            _stop(worker)
+        _stop(workers)
 
 
 def _patience(cell: RunSpec, site: Site) -> float:

@@ -26,10 +26,10 @@ class AttemptLog:
     def add(self, example: Example, reason: str) -> None:
         """Log one attempt; an empty ``reason`` means accepted."""
         usage = self._desk.meter.usage()
-        asked = self._desk.sources(example)
+        origin = self._desk.origin(example)
         lineage = dict(example.lineage)
-        if self._name_writers and (writer := self._desk.writer(example)):
-            lineage["teacher"] = writer
+        if self._name_writers and origin.writer:
+            lineage["teacher"] = origin.writer
         self._desk.know(example)
         self.attempts.append(
             Attempt(
@@ -42,7 +42,7 @@ class AttemptLog:
                 lineage=lineage,
                 calls=usage.calls - self._calls,
                 tokens=usage.tokens - self._tokens,
-                asked=asked,
+                asked=origin.calls,
             )
         )
         self._calls, self._tokens = usage.calls, usage.tokens

@@ -166,6 +166,7 @@ def _run_program(program: Program, spec: RunSpec, bench: Bench, desk: Desk, seed
     # A server is loaded only where a program runs beside it.
     from qdcbench.stages.program import ProgramSite, run_program
 
+    desk.finish()  # nobody would settle what is open, and its room, while the program runs
     folder = bench.store.root / PROGRAMS / generation_key(spec, bench.registry.method(spec.method))[:16]
     shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run; its answers are recorded
     axes = {"task": spec.task, "repetition": spec.repetition}

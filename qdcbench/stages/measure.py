@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from qdcbench.api import Example, PluginError, TeacherError
+from qdcbench.api import BudgetExhausted, Example, PluginError, TeacherError
 from qdcbench.canon import digest
 from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.rows import Rows
@@ -66,6 +66,8 @@ def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Judged:
     materials = [{"question": "rating", "prompt": row.prompt, "completion": row.completion} for row in sample]
     try:
         texts = role.ask_many("judge", materials, temperature=0.0, max_tokens=16)
+    except BudgetExhausted as end:
+        raise TeacherError(f"{len(sample)} rows are too long to be judged within its {end.limit}") from None
     finally:
         desk.close()
     rated = [(row, rating) for row, text in zip(sample, texts, strict=True) if (rating := _rating(text)) is not None]

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 from qdcbench.api import Example, PluginError, Program, ProgramRun
 from qdcbench.canon import pretty_json
+from qdcbench.foreign import SECRET_NAME, belongs
 from qdcbench.store import write_jsonl
 from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.gateway import Gateway, serving
@@ -33,10 +34,8 @@ LONGEST_TEMPORARY = 60
 """Characters of a path in which a program can still make a Unix socket, whose path has at most 107."""
 
 _POLL = 0.05
-_NOT_COPIED = frozenset({".git", "__pycache__"})  # `qdcbench.plan` leaves the same out of the folder's digest
 _WARDEN = Path(__file__).with_name("warden.py")
 _OURS = frozenset({"OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_API_KEY", "OPENAI_MODEL", "NO_PROXY", "no_proxy"})
-_SECRET = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$", re.IGNORECASE)
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
     "WANDB_MODE": "offline", "DO_NOT_TRACK": "1",
@@ -105,10 +104,10 @@ def _check(program: Program, site: ProgramSite) -> None:
         if name in _OURS and name not in site.key_variables:
             raise PluginError(f"the variable {name} is set by the benchmark; take it out of env and pass_env")
     for name in program.pass_env:
-        if name in site.key_variables or _SECRET.search(name):
+        if name in site.key_variables or SECRET_NAME.search(name):
             raise PluginError(f"pass_env names {name}, which looks like a secret; a program gets no key but its own")
     for name, value in program.env.items():
-        if (name in site.key_variables or _SECRET.search(name)) and value != "{key}":
+        if (name in site.key_variables or SECRET_NAME.search(name)) and value != "{key}":
             raise PluginError(
                 f"env sets {name}, which looks like a secret and would stand in the record; "
                 'write "{key}" for the key of the gateway'
@@ -140,12 +139,13 @@ def _copy(source: Path, target: Path, output: str) -> None:
 
     def left_out(folder: str, names: list[str]) -> list[str]:
         inside = Path(folder).resolve().relative_to(root)
-        return [name for name in names if name in _NOT_COPIED or inside / name == PurePath(output)]
+        return [name for name in names if not belongs(inside / name, output)]
 
     size = 0
     for place, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name not in _NOT_COPIED]
-        size += sum((Path(place) / name).lstat().st_size for name in files)
+        inside = Path(place).relative_to(root)
+        folders[:] = [name for name in folders if belongs(inside / name, output)]
+        size += sum((root / inside / name).lstat().st_size for name in files if belongs(inside / name, output))
         if size > LARGEST_FOLDER:
             raise PluginError(f"the folder {source} holds more than 1 GiB and is copied for each run; leave data out")
     try:

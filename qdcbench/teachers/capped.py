@@ -14,6 +14,7 @@ from qdcbench.teachers.account import Access, Account, CapReached, Order, Rates,
 from qdcbench.teachers.faults import in_vain
 from qdcbench.teachers.ledger.group_commit import open_account
 from qdcbench.teachers.meter import bound_of
+from qdcbench.teachers.prices import FREE
 
 __all__ = ["CappedTeacher", "OpenAccount", "reserve_what_fits"]
 
@@ -128,5 +129,5 @@ class CappedTeacher:
         # The key is nobody else's: equal questions of two runs are two attempts.
         return Order(
             key=uuid.uuid4().hex, request={}, intent=request.intent, teacher=self._name,
-            prompt_tokens=bound.prompt_tokens, completion_tokens=bound.completion_tokens,
+            prompt_tokens=bound.prompt_tokens, completion_tokens=bound.completion_tokens, price=FREE,
         )  # fmt: skip

@@ -4,8 +4,9 @@ import asyncio
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -15,10 +16,12 @@ from qdcbench.records import Call
 from qdcbench.teachers.faults import PartlyAnswered
 from qdcbench.teachers.meter import Bound, Meter, bound_of
 
-__all__ = ["Desk", "Question", "Submitting"]
+__all__ = ["Desk", "Origin", "Question", "Submitting"]
 
 _POLL = 0.02
 """Seconds between two looks at a meter that a foreign program waits for."""
+
+_BATCH = 64
 
 _MARK = re.compile(r"^\s*(?:\d+\s*[.)]|[-*]|answer\s*:)\s*", re.IGNORECASE)
 
@@ -39,7 +42,7 @@ class Submitting(Protocol):
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Question:
-    """One question on its way: who asks what, the room it holds, and, once settled, the reply."""
+    """One question on its way: who asks what, the room it holds, and, once settled, the reply or why there is none."""
 
     role: str
     request: Request
@@ -48,9 +51,21 @@ class Question:
     bound: Bound = field(init=False)
     future: "Future[Reply] | None" = None
     reply: Reply | None = None
+    error: Exception | None = None
 
     def __post_init__(self) -> None:
         self.bound = bound_of(self.request)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """The numbers of the calls that wrote an example's texts or were asked about them, and the writer's name.
+
+    The writer is the teacher of the completion, else of the prompt; empty when no answer holds either.
+    """
+
+    calls: tuple[int, ...]
+    writer: str
 
 
 class Desk:
@@ -69,8 +84,11 @@ class Desk:
         self._open: deque[Question] = deque()
         self._known: dict[str, str] = {}
         self._lines: dict[str, int] = {}
+        self._said: list[frozenset[str]] = []
         self._about: defaultdict[str, list[int]] = defaultdict(list)
         self._lock = Lock()
+        # Enough for a teacher in this process to fill its batches with what a foreign program asks at once.
+        self._threads = ThreadPoolExecutor(_BATCH, thread_name_prefix="qdcbench-desk")
 
     def submit(self, question: Question) -> None:
         """Reserve room and send.
@@ -90,6 +108,8 @@ class Desk:
     def collect(self, question: Question) -> str:
         """Settle everything up to this question and return its text; TeacherError when one of them has no answer."""
         while question.reply is None:
+            if question.error is not None:
+                raise question.error
             self._settle_oldest()
         return question.reply.text
 
@@ -102,6 +122,7 @@ class Desk:
         """Let the teacher go: its connections, its file."""
         if hasattr(self.teacher, "close"):
             self.teacher.close()
+        self._threads.shutdown(wait=False)
 
     async def answer(self, question: Question, wait: Callable[[], bool] = lambda: True) -> Reply:
         """Ask one question out of order, for a program that runs beside us; may be called from many tasks.
@@ -121,7 +142,9 @@ class Desk:
                 future = cast(Submitting, self.teacher).submit(question.request, question.seed)
                 reply = await asyncio.wrap_future(future)
             else:
-                reply = (await asyncio.to_thread(self.teacher.complete, [question.request], question.seed))[0]
+                loop = asyncio.get_running_loop()
+                ask = partial(self.teacher.complete, [question.request], question.seed)
+                reply = (await loop.run_in_executor(self._threads, ask))[0]
         except BaseException as error:
             self._lose(question, error)
             raise
@@ -132,27 +155,19 @@ class Desk:
         """Remember an example, so that a question that holds its prompt names it among its parents."""
         self._known[example.prompt] = example.id
 
-    def sources(self, example: Example) -> tuple[int, ...]:
-        """Return the numbers of the calls behind an example: who wrote its texts and who was asked about them.
+    def origin(self, example: Example) -> "Origin":
+        """Return the calls behind an example that was just made, and who wrote it.
 
         Found by the texts themselves: a line of an answer that is the prompt or the completion, a question that
         holds the prompt. A text that a method rewrote after it was answered is not found.
         """
+        prompt, completion = _plain(example.prompt), _plain(example.completion)
         with self._lock:
-            found = set(self._about.pop(example.prompt, ()))
-            for text in (example.prompt, example.completion):
-                number = self._lines.get(_plain(text))
-                if number is not None:
-                    found.add(number)
-        return tuple(sorted(found))
-
-    def writer(self, example: Example) -> str:
-        """Return the name of the teacher that wrote the completion, else the prompt; empty when none did."""
-        for text in (example.completion, example.prompt):
-            number = self._lines.get(_plain(text))
-            if number is not None:
-                return self.calls[number].teacher
-        return ""
+            about = self._about.pop(example.prompt, [])
+            # Short answers are often equal: the one to this very prompt goes before the latest.
+            answered = next((n for n in reversed(about) if completion in self._said[n]), self._lines.get(completion))
+            wrote = [n for n in (answered, self._lines.get(prompt)) if n is not None]
+            return Origin(calls=tuple(sorted({*about, *wrote})), writer=self.calls[wrote[0]].teacher if wrote else "")
 
     def drop(self) -> None:
         """Send nothing more, settle what is answered by now and give the rest of the room back; waits for nobody."""
@@ -161,7 +176,7 @@ class Desk:
         while self._open:
             question = self._open.popleft()
             if question.future is None or not question.future.done():
-                self.meter.release(question.bound)
+                self._lose(question, _given_up())
             else:
                 self._close(question)
 
@@ -209,7 +224,7 @@ class Desk:
         while self._open:
             question = self._open.popleft()
             if question.future is None:
-                self.meter.release(question.bound)
+                self._lose(question, _given_up())
             else:
                 self._close(question)
 
@@ -224,6 +239,7 @@ class Desk:
 
     def _lose(self, question: Question, error: BaseException) -> None:
         self.meter.release(question.bound)
+        question.error = error if isinstance(error, Exception) else _given_up()
         if isinstance(error, PartlyAnswered):
             self.meter.write_off(error.lost_calls, error.lost_tokens)
 
@@ -267,11 +283,16 @@ class Desk:
         return list(found)
 
     def _index(self, number: int, material: Mapping[str, Any], text: str) -> None:
-        for line in (text, *text.splitlines()):
-            self._lines[_plain(line)] = number
+        said = frozenset(_plain(line) for line in (text, *text.splitlines())) - {""}
+        self._said.append(said)
+        self._lines.update(dict.fromkeys(said, number))
         asked = material.get("prompt")
         if isinstance(asked, str):
             self._about[asked].append(number)
+
+
+def _given_up() -> TeacherError:
+    return TeacherError("the question was given up because the run ended or another question failed before it")
 
 
 def _plain(line: str) -> str:

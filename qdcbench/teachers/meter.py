@@ -1,20 +1,25 @@
 """The meter of a budget: reserve before asking, settle after, never above a cap."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 from qdcbench.api import Reply, Request
 from qdcbench.errors import BudgetExhausted, ConfigError
 from qdcbench.records import Budget, Usage
 from qdcbench.teachers.prices import Price
 
-__all__ = ["Bound", "Meter", "bound_of"]
+__all__ = ["Bound", "Meter", "bound_of", "json_bytes"]
 
 MESSAGE_OVERHEAD = 16
 """Tokens allowed for the role marks a chat template puts around one message."""
+
+TEMPLATE_TOKENS = 128
+"""Tokens allowed once a request for what a chat template adds of its own, such as a default system text or a date."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +38,21 @@ class Bound:
 def bound_of(request: Request) -> Bound:
     """Return an upper bound on what one answer can cost in tokens.
 
-    No common tokenizer makes more tokens than there are UTF-8 bytes. A chat template that adds a long preamble
-    of its own can exceed the bound for very short prompts; `Meter.settle` then charges the true number.
+    No common tokenizer makes more tokens than there are UTF-8 bytes; the further fields are counted too, since a
+    server may put them (tools, a schema) into the prompt. A template whose preamble is longer than `TEMPLATE_TOKENS`
+    by more than the text leaves room for exceeds the bound. `Meter.settle` then charges the true number, so a budget
+    can be passed by that excess for each answer that was open at its end, and no static bound could promise more.
     """
     sent = sum(len(text.encode("utf-8", "surrogatepass")) + MESSAGE_OVERHEAD for _, text in request.messages)
-    return Bound(prompt_tokens=sent, completion_tokens=request.max_tokens)
+    prompt = sent + json_bytes(request.extra) + TEMPLATE_TOKENS
+    return Bound(prompt_tokens=prompt, completion_tokens=request.max_tokens)
+
+
+def json_bytes(fields: Mapping[str, Any]) -> int:
+    """Return how many UTF-8 bytes further fields of a request are as JSON, 0 for none."""
+    if not fields:
+        return 0
+    return len(json.dumps(dict(fields), ensure_ascii=False, default=str).encode("utf-8", "surrogatepass"))
 
 
 class Meter:

@@ -11,7 +11,7 @@ from typing import Any
 from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.records import TeacherSpec
 
-__all__ = ["Price", "price_of"]
+__all__ = ["FREE", "Price", "price_of"]
 
 _FIELDS = ("input", "output", "dated", "source")
 
@@ -31,6 +31,10 @@ class Price:
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return the dollars for that many tokens."""
         return (self.input * prompt_tokens + self.output * completion_tokens) / 1e6
+
+
+FREE = Price(input=0.0, output=0.0, dated="", source="nobody bills it by the token")
+"""What a scripted teacher and a model in this process cost."""
 
 
 @cache

@@ -23,6 +23,9 @@ BYTES_PER_TOKEN = 4
 MESSAGE_TOKENS = 4
 """Tokens of the role marks around one message, in the same estimate."""
 
+MOST_TOKENS = 2**32
+"""A larger count is a server's mistake, and its cost might not fit into a database."""
+
 _OWN_FIELDS = frozenset({"model", "messages", "prompt", "stream", "stream_options", "n", "best_of"})
 """Fields that only we set: one answer to one question, in one piece."""
 
@@ -223,13 +226,14 @@ def read_answer(content: bytes, request: Request) -> Reply:
 
 
 def _reported(body: Any) -> tuple[int, int] | None:
+    """Return the prompt and completion tokens a server reports; None without any, or where one cannot be true."""
     usage = body.get("usage") if isinstance(body, dict) else None
     if not isinstance(usage, dict):
         return None
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    prompt, completion = counts
-    if type(prompt) is int and type(completion) is int and prompt >= 0 and completion >= 0:
-        return prompt, completion
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is int and type(completion) is int:
+        if 0 <= prompt <= MOST_TOKENS and 0 <= completion <= MOST_TOKENS:
+            return prompt, completion
     return None
 
 

@@ -11,6 +11,7 @@ from qdcbench.api import Reply, Request
 from qdcbench.errors import did_you_mean
 from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer
 from qdcbench.teachers.chat.retry import LONGEST_WAIT, Fault, retry_after, worth_retrying
+from qdcbench.teachers.ledger.transaction import NOT_SENT
 
 __all__ = ["Listener"]
 
@@ -72,7 +73,7 @@ class Listener:
         if isinstance(error, _NEVER_SENT):
             # Before its first answer a server that cannot be reached is misconfigured; after it, restarting.
             sentence = f"it cannot be reached ({reason}); start the server or correct base_url"
-            return Fault(outcome="not reached", sentence=sentence, retry=answered)
+            return Fault(outcome=NOT_SENT, sentence=sentence, retry=answered)
         if isinstance(error, TimeoutError):
             sentence = f"no answer came within {self.endpoint.timeout:g} s; raise timeout or lower concurrency"
             return Fault(outcome="timed out", sentence=sentence, retry=True, silent=True)

@@ -14,10 +14,11 @@ from qdcbench.records import TeacherSpec
 from qdcbench.teachers.account import Access, Order, Rates
 from qdcbench.teachers.canonical import canonical_request, request_key
 from qdcbench.teachers.chat.endpoint import Endpoint, endpoint_of, read_key, request_body
-from qdcbench.teachers.chat.wire import Group, Job, Wire
+from qdcbench.teachers.chat.job import Group, Job
+from qdcbench.teachers.chat.wire import Wire
 from qdcbench.teachers.faults import in_vain
 from qdcbench.teachers.ledger.group_commit import open_account
-from qdcbench.teachers.meter import bound_of
+from qdcbench.teachers.meter import bound_of, json_bytes
 from qdcbench.teachers.prices import price_of
 
 __all__ = ["ChatTeacher", "chat_teacher"]
@@ -48,9 +49,11 @@ class ChatTeacher:
         self.endpoint = endpoint
         self._key = key
         # The address may come from the environment, and answers of two servers must not be mixed up.
+        # Only the checked form of it, without a slash at the end, names the server.
         self._identity: Mapping[str, Any] = replace(
-            spec, options={"base_url": endpoint.base_url, **spec.options}
+            spec, options={**spec.options, "base_url": endpoint.base_url}
         ).identity
+        self._extra_bytes = json_bytes(endpoint.extra_body)
         self._price = price_of(spec)
         self._opening = Lock()
         self._open_wire: Wire | None = None
@@ -109,7 +112,10 @@ class ChatTeacher:
         return [future.result() for future in futures]
 
     def close(self) -> None:
-        """Close connections and ledger; a later request opens new ones."""
+        """Close connections and ledger; a later request opens new ones.
+
+        What waits ends at once; answers under way have a few seconds to arrive and be recorded (`CLOSING_GRACE`).
+        """
         wire, self._open_wire = self._open_wire, None
         if wire is not None:
             wire.close()
@@ -126,7 +132,7 @@ class ChatTeacher:
         bound = bound_of(request)
         order = Order(
             key=key, request=canonical, intent=request.intent, teacher=self.spec.name, price=self._price,
-            prompt_tokens=bound.prompt_tokens, completion_tokens=bound.completion_tokens,
+            prompt_tokens=bound.prompt_tokens + self._extra_bytes, completion_tokens=bound.completion_tokens,
         )  # fmt: skip
         body = request_body(self.endpoint, request, canonical["seed"])
         job = Job(request=request, body=body, order=order, seed=seed, group=group)

@@ -4,59 +4,40 @@ import asyncio
 import os
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from threading import Thread, current_thread
-from typing import Literal
 
 import aiohttp
 from yarl import URL
 
-from qdcbench.api import Reply, Request
+from qdcbench.api import Reply
 from qdcbench.errors import TeacherError
 from qdcbench.teachers.account import Account, Order, Spent, Ticket
 from qdcbench.teachers.chat.endpoint import Endpoint, is_plain
+from qdcbench.teachers.chat.job import Group, Job, assumed, charge
 from qdcbench.teachers.chat.refusals import Listener
 from qdcbench.teachers.chat.retry import Fault, backoff_seconds
 from qdcbench.teachers.chat.session import listed_models, open_session
-from qdcbench.teachers.faults import in_vain
+from qdcbench.teachers.ledger.transaction import NOT_SENT
 
-__all__ = ["Group", "Job", "Wire"]
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Requests that end together: the first final failure, or a halt, ends those that are not under way."""
-
-    reason: Exception | None = None
+__all__ = ["CLOSING_GRACE", "Wire"]
 
 
-@dataclass(kw_only=True, slots=True, eq=False)
-class Job:
-    """One request on its way; ``lost_calls`` and ``lost_tokens`` are its attempts that brought nothing.
-
-    ``stage`` is ``waiting`` before and between attempts, ``sent`` during one, ``settling`` once it is answered.
-    """
-
-    request: Request
-    body: bytes
-    order: Order
-    seed: int
-    group: Group
-    future: "Future[Reply]" = field(default_factory=Future)
-    stage: Literal["waiting", "sent", "settling"] = "waiting"
-    lost_calls: int = 0
-    lost_tokens: int = 0
-
-    def fail(self, reason: Exception) -> None:
-        """End it without an answer, unless it has ended."""
-        if not self.future.done():
-            self.future.set_exception(in_vain(reason, lost_calls=self.lost_calls, lost_tokens=self.lost_tokens))
+CLOSING_GRACE = 5.0
+"""Seconds that answers under way have to arrive when a wire is closed: a server computes, and bills, them anyway."""
 
 
 class Wire:
     """Up to ``concurrency`` workers take jobs from one queue; `put` and `halt` may be called from any thread.
 
     A wire knows nothing of the teacher that owns it, so that a forgotten teacher can be collected and closes it.
+
+    Caps hold as long as no answer costs more than its order's bounds. Where a server reports more prompt tokens than
+    an order allowed (a template with a long preamble), every order sent from then on allows for the largest such
+    excess seen so far. So a cap can be passed by the excess of what had been sent when the first such answer was
+    read, at most ``concurrency`` attempts a process, and again only where a later excess is larger still. Nothing is
+    learned of completions: a server that ignores the limit on an answer's tokens is charged what it reports.
     """
 
     def __init__(self, endpoint: Endpoint, key: str, account: Account) -> None:
@@ -73,6 +54,7 @@ class Wire:
         self._woken = False
         self._closing = False
         self._answered = False
+        self._excess = 0
         self._not_before = 0.0
         self._end = asyncio.Event()
         self._started: Future[None] = Future()
@@ -81,19 +63,26 @@ class Wire:
         self._started.result()
 
     def put(self, job: Job) -> None:
-        """Queue a job."""
+        """Queue a job; a wire that was closed fails it."""
         self._queue.append(job)
         # One wake-up serves everything queued until the loop gets to it.
         if not self._woken:
             self._woken = True
-            self._loop.call_soon_threadsafe(self._wake)
+            with suppress(RuntimeError):  # another thread has just closed the loop
+                self._loop.call_soon_threadsafe(self._wake)
+        if self._loop.is_closed():
+            self._empty()
 
     def halt(self, group: Group, reason: Exception) -> None:
         """End a group; what is under way is still answered."""
         self._loop.call_soon_threadsafe(self._stop, group, reason)
 
     def close(self) -> None:
-        """End the thread, its connections and the account; requests under way are cancelled and charged as such."""
+        """End the thread, its connections and the account.
+
+        Jobs that wait fail at once. Answers under way are recorded if they come within `CLOSING_GRACE`; what is left
+        then is cancelled, and charged at its bounds, for nobody says what the server did.
+        """
         if self.pid != os.getpid() or self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._end.set)
@@ -109,6 +98,7 @@ class Wire:
                 raise
             self._started.set_exception(error)
         finally:
+            self._empty()
             self.account.close()
 
     async def _live(self) -> None:
@@ -116,17 +106,40 @@ class Wire:
         async with open_session(self._endpoint, self._listener.key) as self._http:
             self._started.set_result(None)
             await self._end.wait()
-            self._closing = True
-            for worker in self._busy:
+            await self._wind_up()
+
+    async def _wind_up(self) -> None:
+        self._closing = True
+        self._empty()
+        for group in {job.group for job in self._busy.values() if job is not None}:
+            self._stop(group, self._closed())
+        for worker, job in self._busy.items():
+            if job is None:
                 worker.cancel()
-            await asyncio.gather(*self._busy, return_exceptions=True)
-            await asyncio.gather(*self._recordings)  # answers that were paid for
-        closed = TeacherError(f"{self._endpoint.label} was closed before it answered")
-        while self._queue:
-            self._queue.popleft().fail(closed)
+        if self._busy:
+            _, late = await asyncio.wait(self._busy, timeout=CLOSING_GRACE)
+            for worker in late:
+                worker.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        # Answers that were paid for; what goes wrong with one, its own future says.
+        await asyncio.gather(*self._recordings, return_exceptions=True)
+
+    def _closed(self) -> TeacherError:
+        return TeacherError(f"{self._endpoint.label} was closed before it answered")
+
+    def _empty(self) -> None:
+        """Fail what is queued on a wire that is closed."""
+        with suppress(IndexError):  # several threads may empty it at once
+            while True:
+                job = self._queue.popleft()
+                if job.future.set_running_or_notify_cancel():
+                    job.fail(self._closed())
 
     def _wake(self) -> None:
         self._woken = False
+        if self._closing:
+            self._empty()
+            return
         for _ in range(len(self._queue)):
             if self._idle:
                 waiter = self._idle.popleft()
@@ -155,7 +168,8 @@ class Wire:
                 await self._serve(job)
             except asyncio.CancelledError:
                 if self._closing:
-                    job.fail(TeacherError(f"{self._endpoint.label} was closed before it answered"))
+                    if job.stage != "settling":  # else its answer is being recorded
+                        job.fail(self._closed())
                     raise
                 me.uncancel()  # the job's group has ended, the worker goes on
             except Exception as error:
@@ -186,11 +200,17 @@ class Wire:
                 return
             while (pause := self._not_before - self._loop.time()) > 0:
                 await asyncio.sleep(pause)
-            ticket = await self.account.reserve(job.order)
+            ticket = await self.account.reserve(self._allowing(job.order))
             if isinstance(ticket, Reply):
                 self._finish(job, ticket)
+            elif ticket.order.prompt_tokens < job.order.prompt_tokens + self._excess:
+                # A larger excess was seen while it waited, so the room taken is too small.
+                await self.account.settle(ticket, Spent(outcome=NOT_SENT), None)
             else:
                 await self._attempt(job, ticket)
+
+    def _allowing(self, order: Order) -> Order:
+        return replace(order, prompt_tokens=order.prompt_tokens + self._excess) if self._excess else order
 
     async def _attempt(self, job: Job, ticket: Ticket) -> None:
         job.stage = "sent"
@@ -198,9 +218,11 @@ class Wire:
         try:
             outcome = await self._send(job)
         except BaseException:
-            await self.account.settle(ticket, _assumed(job.order, "cancelled", self._loop.time() - start), None)
+            spent = assumed(ticket.order, "cancelled", self._loop.time() - start)
+            await self.account.settle(ticket, spent, None)
             raise
         seconds = round(self._loop.time() - start, 6)
+        self._excess = max(self._excess, outcome.prompt_tokens - job.order.prompt_tokens)
         if isinstance(outcome, Reply):
             self._answered = True
             job.stage = "settling"
@@ -215,7 +237,7 @@ class Wire:
             # its place at the endpoint, and reserves the worker's next.
             await asyncio.sleep(0)
             return
-        await self.account.settle(ticket, _charge(job.order, outcome, seconds), None)
+        await self.account.settle(ticket, charge(ticket.order, outcome, seconds), None)
         job.lost_calls += 1
         job.lost_tokens += outcome.tokens
         job.stage = "waiting"
@@ -232,6 +254,8 @@ class Wire:
             return
         # What a server asks of one request it asks of all.
         self._not_before = max(self._not_before, self._loop.time() + fault.wait)
+        if job.group.reason is not None:
+            return  # it was halted during the attempt
         wait = backoff_seconds(self._endpoint.backoff, job.lost_calls, job.seed, job.order.key)
         job.order = replace(job.order, attempt=job.lost_calls + 1)
         await asyncio.sleep(wait)
@@ -245,7 +269,8 @@ class Wire:
             self._stop(job.group, error)
             job.fail(error)
         else:
-            job.future.set_result(reply)
+            if not job.future.done():
+                job.future.set_result(reply)
 
     def _finish(self, job: Job, recorded: Reply) -> None:
         """Hand over an answer that somebody else recorded while this job waited."""
@@ -266,18 +291,3 @@ class Wire:
         if response.status == 200:
             return self._listener.answer(content, job.request)
         return self._listener.refusal(response.status, response.headers, content)
-
-
-def _assumed(order: Order, outcome: str, seconds: float) -> Spent:
-    """Return the charge where the server may have spent and did not say: the most it can have been."""
-    return Spent(
-        outcome=outcome, prompt_tokens=order.prompt_tokens, completion_tokens=order.completion_tokens,
-        seconds=seconds, assumed=True,
-    )  # fmt: skip
-
-
-def _charge(order: Order, fault: Fault, seconds: float) -> Spent:
-    if fault.silent:
-        return _assumed(order, fault.outcome, seconds)
-    tokens = fault.prompt_tokens, fault.completion_tokens
-    return Spent(outcome=fault.outcome, prompt_tokens=tokens[0], completion_tokens=tokens[1], seconds=seconds)

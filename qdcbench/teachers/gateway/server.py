@@ -3,11 +3,9 @@
 import asyncio
 import hmac
 import secrets
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from heapq import heappop, heappush
 from threading import Event, Thread
 from typing import Any
 
@@ -20,6 +18,7 @@ from qdcbench.errors import BudgetExhausted, PluginError, TeacherError
 from qdcbench.teachers.account import CapReached, NotRecorded
 from qdcbench.teachers.desk import Desk, Question
 from qdcbench.teachers.faults import PartlyAnswered
+from qdcbench.teachers.gateway.samples import Samples
 from qdcbench.teachers.gateway.streaming import chunks, stream
 from qdcbench.teachers.gateway.wire_format import (
     Inquiry,
@@ -38,29 +37,13 @@ LARGEST_BODY = 16 * 2**20
 FALLS = 100
 """How often a question may fall with others before it counts as failed itself."""
 
+LONGEST_DRAIN = 10.0
+"""Seconds for which what was sent is awaited at the end. With the time that the program has to end it must stay below
+the slack of the method's own clock (`qdcbench.stages.generate`), or that clock fails the run and its rows are lost."""
+
 _SERVED = "served are POST /v1/chat/completions, POST /v1/completions, GET /v1/models and GET /v1/models/{id}"
 _NEVER_RETRY = {"x-should-retry": "false"}
 """A header that the official clients obey: asking again cannot help."""
-
-
-class _Samples:
-    """Numbers of equal questions: each takes the least free one, and gives it back when it is not answered.
-
-    So a program that asks again after a fault gets what it would have got without the fault.
-    """
-
-    def __init__(self) -> None:
-        self._next: Counter[str] = Counter()
-        self._free: defaultdict[str, list[int]] = defaultdict(list)
-
-    def take(self, key: str) -> int:
-        if self._free[key]:
-            return heappop(self._free[key])
-        self._next[key] += 1
-        return self._next[key] - 1
-
-    def give_back(self, key: str, number: int) -> None:
-        heappush(self._free[key], number)
 
 
 class Gateway:
@@ -82,7 +65,7 @@ class Gateway:
         self._desk = desk
         self._model = model
         self._seed = seed
-        self._samples = _Samples()
+        self._samples = Samples()
         self._under_way: set[asyncio.Task[list[Reply]]] = set()
 
     def __repr__(self) -> str:
@@ -98,11 +81,21 @@ class Gateway:
         return app
 
     async def drain(self) -> None:
-        """Answer no more; await what was sent, so that it is settled whether or not somebody reads it."""
+        """Answer no more; settle what was sent and is answered within `LONGEST_DRAIN`, whether or not it is read.
+
+        The room of the rest is given back. The account counts it all the same: when its answer comes, or as cancelled
+        when the desk closes the teacher.
+        """
         self.ended.set()
-        while self._under_way:
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + LONGEST_DRAIN
+        while self._under_way and (left := give_up - clock()) > 0:
             self._desk.drop()
-            await asyncio.wait(self._under_way)
+            await asyncio.wait(self._under_way, timeout=left)
+        unfinished = list(self._under_way)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -149,7 +142,7 @@ class Gateway:
 
     async def _respond(self, http: web.Request, inquiry: Inquiry) -> web.StreamResponse:
         self.asked_models[inquiry.asked_model] += 1
-        numbered = [self._numbered(request) for request in inquiry.requests]
+        numbered = [self._samples.take(request) for request in inquiry.requests]
         # A task of its own: a program that hangs up does not unsend what was sent.
         task = asyncio.create_task(self._answer_all(numbered, inquiry))
         self._under_way.add(task)
@@ -166,9 +159,6 @@ class Gateway:
         if not task.cancelled():
             task.exception()  # looked at, for a program that hung up looks no more
 
-    def _numbered(self, request: Request) -> Request:
-        return replace(request, sample=self._samples.take(digest(request)))
-
     async def _answer_all(self, requests: list[Request], inquiry: Inquiry) -> list[Reply]:
         template = "chat" if inquiry.chat else "completion"
         outcomes = await asyncio.gather(
@@ -176,6 +166,9 @@ class Gateway:
         )
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if errors:
+            for request, outcome in zip(requests, outcomes, strict=True):
+                if isinstance(outcome, Reply):
+                    self._samples.keep(request, outcome)
             raise errors[0]
         return [outcome for outcome in outcomes if isinstance(outcome, Reply)]
 
@@ -184,9 +177,10 @@ class Gateway:
         try:
             if self.ended.is_set():
                 raise self._refusal()
-            return await self._ask(question)
+            # It was charged when it came, in a request of which another choice failed.
+            return self._samples.kept(request) or await self._ask(question)
         except BaseException as error:
-            self._samples.give_back(digest(replace(request, sample=0)), request.sample)
+            self._samples.give_back(request)
             if isinstance(error, BudgetExhausted):
                 self.end(error.limit)
                 raise self._refusal() from None

@@ -15,6 +15,7 @@ from qdcbench.teachers.canonical import canonical_request, request_key, wire_see
 from qdcbench.teachers.capped import OpenAccount, reserve_what_fits
 from qdcbench.teachers.faults import in_vain
 from qdcbench.teachers.in_process.checkpoint import checkpoint_of, pinned
+from qdcbench.teachers.prices import FREE
 
 if TYPE_CHECKING:
     from qdcbench.teachers.in_process.sampling import LanguageModel, Prompt, Written
@@ -185,7 +186,7 @@ class LocalTeacher:
             prompt = self._prompt(model, request, seed)
             order = Order(
                 key=key, request=canonical, intent=request.intent, teacher=self.spec.name,
-                prompt_tokens=len(prompt.ids), completion_tokens=prompt.most,
+                prompt_tokens=len(prompt.ids), completion_tokens=prompt.most, price=FREE,
             )  # fmt: skip
             jobs.append(_Job(order=order, prompt=prompt))
         jobs.sort(key=lambda job: -len(job.prompt.ids))

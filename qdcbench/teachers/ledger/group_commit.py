@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle
+from asyncio import AbstractEventLoop, CancelledError, Future, Handle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from weakref import finalize
@@ -58,7 +58,8 @@ class _Gathering:
     waiting: list[_Waiting] = field(default_factory=list)
     poll: float = SHORTEST_POLL
     locked_since: float | None = None
-    next: TimerHandle | None = None
+    next: Handle | None = None
+    due: float = 0.0
     pid: int = field(default_factory=os.getpid)
 
 
@@ -164,11 +165,16 @@ class LedgerAccount:
 
     def _soon(self, gathering: _Gathering, seconds: float = 0.0) -> None:
         """Have what is gathered decided in the next turn of the loop, or after so many seconds."""
+        due = gathering.loop.time() + seconds
         if gathering.next is not None:
-            if gathering.next.when() <= gathering.loop.time() + seconds:
+            if gathering.due <= due:
                 return
             gathering.next.cancel()
-        gathering.next = gathering.loop.call_later(seconds, self._decide, gathering)
+        gathering.due = due
+        if seconds:
+            gathering.next = gathering.loop.call_later(seconds, self._decide, gathering)
+        else:
+            gathering.next = gathering.loop.call_soon(self._decide, gathering)
 
     def _decide(self, gathering: _Gathering) -> None:
         gathering.next = None
@@ -178,17 +184,25 @@ class LedgerAccount:
         outcomes: Sequence[Outcome]
         try:
             errors, outcomes = self._book.transact([one.item for one in settling], [one.asked for one in waiting])
-        except StoreError as error:
+        except Exception as error:
             gathering.locked_since = gathering.locked_since or time.monotonic()
             if isinstance(error, Locked) and time.monotonic() < gathering.locked_since + PATIENCE:
                 gathering.settling[:0] = settling
                 self._soon(gathering, jitter(RETRY))
                 return
             # Nothing was written, and everyone who asked must know.
-            errors, outcomes = _copies(error, len(settling)), _copies(error, len(waiting))
+            refused = error if isinstance(error, StoreError) else self._unexpected(error)
+            errors, outcomes = _copies(refused, len(settling)), _copies(refused, len(waiting))
         gathering.locked_since = None
         _tell(settling, errors)
         self._deliver(gathering, waiting, outcomes, progress=bool(settling))
+
+    def _unexpected(self, error: Exception) -> StoreError:
+        where = self._book.path or "in memory"
+        return StoreError(
+            f"the ledger {where} wrote nothing of this transaction ({type(error).__name__}: {error}); check what the "
+            "teacher's server reports as usage and run the same command again"
+        )
 
     def _deliver(
         self, gathering: _Gathering, waiting: list[_Waiting], outcomes: Sequence[Outcome], *, progress: bool

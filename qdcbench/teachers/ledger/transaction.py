@@ -15,6 +15,7 @@ from qdcbench.teachers.ledger.schema import EACH
 
 __all__ = [
     "LOST",
+    "NOT_SENT",
     "Asked",
     "Outcome",
     "Settlement",
