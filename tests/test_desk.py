@@ -205,7 +205,7 @@ def test_a_task_that_need_not_wait_any_more_is_told_the_budget_ended() -> None:
     async def race() -> None:
         first = asyncio.create_task(desk.answer(question("a")))
         await asyncio.sleep(0)
-        with pytest.raises(BudgetExhausted):
+        with pytest.raises(BudgetExhausted, match="teacher calls"):
             await desk.answer(question("b"), wait=lambda: False)
         teacher.futures["a"].set_exception(TeacherError("broken"))
         with pytest.raises(TeacherError, match="broken"):

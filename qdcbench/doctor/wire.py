@@ -13,14 +13,12 @@ from typing import IO, Any
 
 from qdcbench.api import Reply, Request
 from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer, request_body
+from qdcbench.teachers.chat.quotes import quoted, words_of
 
 __all__ = ["Answer", "Wire"]
 
 PATIENCE = 60.0
 """Seconds to wait for one tiny answer; a server may load its model for the first."""
-
-QUOTE = 240
-"""Characters of a server's own words in a line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,24 +110,9 @@ class Wire:
         except urllib.error.HTTPError as error:
             with error:
                 status, content = error.code, error.read()
-            words = self._quoted(content)
+            words = words_of(content, self._key)
         except urllib.error.URLError as error:
-            words = self._quote(str(error.reason))
+            words = quoted(str(error.reason), self._key)
         except (OSError, http.client.HTTPException) as error:
-            words = self._quote(str(error)) or type(error).__name__
+            words = quoted(str(error), self._key) or type(error).__name__
         return Answer(status=status, content=content, words=words, seconds=time.perf_counter() - started)
-
-    def _quoted(self, content: bytes) -> str:
-        """Return what a server says in an error body."""
-        try:
-            said = json.loads(content)
-        except (ValueError, RecursionError):
-            return self._quote(content.decode("utf-8", "replace"))
-        for name in ("error", "detail", "message"):
-            if isinstance(said, dict) and said.get(name):
-                said = said[name]
-        return self._quote(said if isinstance(said, str) else json.dumps(said))
-
-    def _quote(self, words: str) -> str:
-        line = " ".join((words.replace(self._key, "[key]") if self._key else words).split())
-        return line if len(line) <= QUOTE else line[:QUOTE] + "..."

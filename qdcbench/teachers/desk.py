@@ -98,9 +98,10 @@ class Desk:
             TeacherError: an older question that had to be settled first has no answer.
         """
         while not self.meter.reserve(question.bound):
-            if not self._open:
-                raise BudgetExhausted("teacher tokens")  # another thread holds the room: ours may not wait for it
-            self._settle_oldest()
+            if self._open:
+                self._settle_oldest()
+            elif limit := self.meter.limit(question.bound):  # a program holds the room: that is not waited for
+                raise BudgetExhausted(limit)
         if hasattr(self.teacher, "submit"):
             question.future = cast(Submitting, self.teacher).submit(question.request, question.seed)
         self._open.append(question)
@@ -134,8 +135,8 @@ class Desk:
             TeacherError: no usable answer.
         """
         while not self.meter.reserve(question.bound):
-            if not wait():
-                raise BudgetExhausted("teacher tokens")
+            if not wait() and (limit := self.meter.limit(question.bound)):
+                raise BudgetExhausted(limit)
             await asyncio.sleep(_POLL)
         try:
             if hasattr(self.teacher, "submit"):

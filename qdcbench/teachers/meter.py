@@ -122,6 +122,11 @@ class Meter:
                 self._open_calls += 1
             return not limit
 
+    def limit(self, bound: Bound) -> str:
+        """Return the name of the cap that has no room for one more call just now, empty where all have."""
+        with self._lock:
+            return self._obstacle(bound)[0]
+
     def settle(self, bound: Bound, intent: str, reply: Reply) -> float | None:
         """Replace a reservation by what the answer cost; return the cost in US dollars, None without a price."""
         price = self._prices.get(reply.teacher, self._prices.get(""))

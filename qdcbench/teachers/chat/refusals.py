@@ -1,7 +1,5 @@
 """What a server meant: one response or one error of the connection, read as a reply or as a fault with a sentence."""
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,15 +8,11 @@ import aiohttp
 from qdcbench.api import Reply, Request
 from qdcbench.errors import did_you_mean
 from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer
+from qdcbench.teachers.chat.quotes import quoted, words_of
 from qdcbench.teachers.chat.retry import LONGEST_WAIT, Fault, retry_after, worth_retrying
 from qdcbench.teachers.ledger.transaction import NOT_SENT
 
 __all__ = ["Listener"]
-
-LONGEST_QUOTE = 300
-"""Characters of a server's own words in an error sentence."""
-
-_LOGIN = re.compile(r"//[^/@\s]*@")
 
 _NEVER_SENT = (
     aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError,
@@ -37,7 +31,7 @@ class Listener:
         try:
             return read_answer(content, request)
         except BadAnswer as error:
-            said = self._words_of(content)
+            said = words_of(content, self.key)
             sentence = f"{error} ({said})" if said else f"{error}; check base_url and the server's log"
             prompt, completion = error.used or (0, 0)
             return Fault(
@@ -47,7 +41,7 @@ class Listener:
 
     def refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Fault:
         """Read a response with another status; by our rule nothing is charged for it."""
-        said, outcome = self._words_of(content), f"status {status}"
+        said, outcome = words_of(content, self.key), f"status {status}"
         told = outcome + (f" ({said})" if said else "")
         if worth_retrying(status):
             wait = retry_after(headers)
@@ -69,7 +63,7 @@ class Listener:
 
     def broken(self, error: Exception, *, answered: bool) -> Fault:
         """Read an error of the connection; ``answered`` says that the server has answered before."""
-        reason = self._quote(str(error)) or type(error).__name__
+        reason = quoted(str(error), self.key) or type(error).__name__
         if isinstance(error, _NEVER_SENT):
             # Before its first answer a server that cannot be reached is misconfigured; after it, restarting.
             sentence = f"it cannot be reached ({reason}); start the server or correct base_url"
@@ -86,22 +80,5 @@ class Listener:
             return "check base_url (it usually ends in /v1) and the model's name"
         if not listed or self.endpoint.model in listed:
             return "check the options of the teacher"
-        advice = self._quote(did_you_mean(self.endpoint.model, listed))
+        advice = quoted(did_you_mean(self.endpoint.model, listed), self.key)
         return f"the server does not list the model {self.endpoint.model!r}, {advice}"
-
-    def _quote(self, words: str) -> str:
-        """Return foreign words in one line, not too long, without the key and without passwords in addresses."""
-        words = words.replace(self.key, "[key]") if self.key else words
-        line = " ".join(_LOGIN.sub("//", words).split())
-        return line if len(line) <= LONGEST_QUOTE else line[:LONGEST_QUOTE] + "..."
-
-    def _words_of(self, content: bytes) -> str:
-        """Return what the server says in its error body, in one line and not too long."""
-        try:
-            body = json.loads(content.decode("utf-8"))
-        except (ValueError, RecursionError):
-            return self._quote(content.decode("utf-8", "replace"))
-        for name in ("error", "detail", "message"):
-            if isinstance(body, Mapping) and body.get(name):
-                body = body[name]
-        return self._quote(body) if isinstance(body, str) else ""
