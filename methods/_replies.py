@@ -2,16 +2,13 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from qdcbench.api import AHEAD, Asker, GenerationContext
 
 __all__ = [
-    "BATCH",
-    "PATIENCE",
     "answer_each",
-    "answers",
     "first_item",
     "in_flight",
     "numbered",
@@ -21,10 +18,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-BATCH = 32
-"""Requests sent at once where order does not matter."""
-PATIENCE = 50
-"""Batches without a single accepted row after which a method ends by itself."""
 SHOWN = 3
 """Seed examples that an answerer sees."""
 
@@ -72,21 +65,17 @@ def each(
 
 
 def answer_each(
-    ctx: GenerationContext, items: Iterable[T], prompt: Callable[[T], str], *, ahead: int, max_tokens: int = 300
-) -> Iterator[tuple[T, str]]:
-    """Have a stream of prompts answered in the same way as `answers` does, and pair each item with its answer."""
+    ctx: GenerationContext, items: Iterable[T], prompt: Callable[[T], str], *, ahead: int, max_tokens: int = 300,
+    temperature: float = 0.0,
+) -> Iterator[tuple[T, str]]:  # fmt: skip
+    """Have a stream of prompts answered, after the same examples for all methods; pair each item with its answer.
+
+    Greedily, unless a method is about sampling: so that methods differ in their prompts alone.
+    """
     shared = {"description": ctx.description, "examples": list(ctx.seed_examples[:SHOWN])}
-    options: dict[str, Any] = {"ahead": ahead, "temperature": 0.0, "max_tokens": max_tokens}
+    options: dict[str, Any] = {"ahead": ahead, "temperature": temperature, "max_tokens": max_tokens}
     for item, text in each(ctx.answerer, "answer", items, lambda item: shared | {"prompt": prompt(item)}, **options):
         yield item, _LABEL.sub("", text).strip()
-
-
-def answers(ctx: GenerationContext, prompts: Sequence[str], max_tokens: int = 300) -> list[str]:
-    """Have every prompt answered, greedily and after the same examples, so that methods differ in prompts alone."""
-    shown = list(ctx.seed_examples[:SHOWN])
-    materials = [{"description": ctx.description, "examples": shown, "prompt": prompt} for prompt in prompts]
-    texts = ctx.answerer.ask_many("answer", materials, temperature=0.0, max_tokens=max_tokens)
-    return [_LABEL.sub("", text).strip() for text in texts]
 
 
 def unanswered(prompt: str, completion: str) -> str:

@@ -1,7 +1,7 @@
 """Command: any program that makes rows, run beside an OpenAI-compatible endpoint of the harness."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from qdcbench.api import (
     BudgetExhausted,
@@ -10,6 +10,7 @@ from qdcbench.api import (
     GenerationContext,
     PluginError,
     Program,
+    dial,
     method,
     read_examples,
 )
@@ -35,25 +36,15 @@ FIDELITY = (
 
 @dataclass(frozen=True)
 class Params:
-    """What is run and where its rows are.
+    """What is run and where its rows are."""
 
-    Attributes:
-        argv: the command, without a shell; see `qdcbench.api.Program` for ``{output}`` and the other places.
-        folder: working folder, relative to the suite; a copy of it is used.
-        output: file or folder of rows that it writes, relative to the working folder.
-        prompt_field: field of a row that is the prompt; empty: found by its usual name.
-        completion_field: field that is the completion.
-        env: variables to set for it.
-        pass_env: names of variables it may inherit.
-    """
-
-    argv: tuple[str, ...] = ()
-    folder: str = ""
-    output: str = "rows.jsonl"
-    prompt_field: str = ""
-    completion_field: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
-    pass_env: tuple[str, ...] = ()
+    argv: tuple[str, ...] = dial((), "the command, without a shell; see qdcbench.api.Program for {output} and the like")
+    folder: str = dial("", "working folder, relative to the suite; a copy of it is used")
+    output: str = dial("rows.jsonl", "file or folder of rows that it writes, relative to the working folder")
+    prompt_field: str = dial("", "field of a row that is the prompt; empty: found by its usual name")
+    completion_field: str = dial("", "field of a row that is the completion")
+    env: Mapping[str, str] = dial({}, "variables to set for it")
+    pass_env: tuple[str, ...] = dial((), "names of variables it may inherit")
 
 
 @method(

@@ -1,7 +1,8 @@
 """Suite to cells: every default filled in, every name resolved, every mistake told at once."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def _folder_hash(folder: Path, base: Path, output: str) -> str:
 
 def options_of(suite: Suite, teacher: str) -> dict[str, Any]:
     """Return the options for all teachers of the suite, and those in a table under this teacher's name."""
-    shared = {name: value for name, value in suite.teacher_options.items() if name not in suite.teachers}
+    shared = {name: value for name, value in suite.teacher_options.items() if name not in suite.every_teacher}
     return {**shared, **suite.teacher_options.get(teacher, {})}
 
 
@@ -98,7 +99,7 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
     data = _data_hash(arm.params, base, str(resolved.get("output", "")))
     recipe = recipe_named(suite.probe)
     cells = []
-    for teacher_name in suite.teachers:
+    for teacher_name in arm.teachers or suite.teachers:
         teacher = parse_teacher(teacher_name, options_of(suite, teacher_name), base)
         hashes = {"method": entry.sha256, "task": facts.sha256, "probe": digest(recipe)}
         if data:
@@ -117,7 +118,7 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
                     task_file=facts.file,
                     teacher=teacher,
                     budget=budget_named(suite.budget),
-                    selection=SelectionSpec(rule=suite.selection, n=suite.selection_n),
+                    selection=SelectionSpec(rule=arm.selection or suite.selection, n=suite.selection_n),
                     probe=suite.probe,
                     probe_repetitions=suite.probe_repetitions,
                     measure_n=suite.measure_n,
@@ -148,7 +149,7 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
 
     note(budget_named, suite.budget)
     note(recipe_named, suite.probe)
-    for teacher in suite.teachers:
+    for teacher in suite.every_teacher:
         note(parse_teacher, teacher, options_of(suite, teacher), base)
     for axis in ("quality", "diversity", "complexity"):
         name = getattr(suite.primary, axis)
@@ -166,8 +167,21 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
     twice = sorted({cell.arm for cell in cells if ids.count(cell.run_id) > 1})
     if twice:
         raise ConfigError(f"suite {suite.name!r}: arms {', '.join(twice)} are the same run; remove one")
-    order = sorted(range(len(cells)), key=lambda i: (cells[i].repetition, i))
-    return Plan(suite=suite, held_out=facts.held_out if facts else {}, cells=tuple(cells[i] for i in order))
+    return Plan(suite=suite, held_out=facts.held_out if facts else {}, cells=_in_order(cells))
+
+
+def _in_order(cells: Sequence[RunSpec]) -> tuple[RunSpec, ...]:
+    """Put repetition 0 of every arm first, and cells that share their data, rule after rule, far from one another.
+
+    What one of them made the others find; side by side, workers would make the same data twice.
+    """
+    before: Counter[str] = Counter()
+    places = []
+    for i, cell in enumerate(cells):
+        data = digest([cell.method, cell.params, cell.teacher.identity, cell.repetition, cell.hashes.get("data", "")])
+        places.append((cell.repetition, before[data], i))
+        before[data] += 1
+    return tuple(cells[i] for _, _, i in sorted(places))
 
 
 def _unknown_measure(axis: str, name: str) -> None:

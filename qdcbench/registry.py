@@ -1,5 +1,6 @@
 """Discover methods and tasks, keep the broken ones with their sentence, explain the missing ones."""
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -79,6 +80,26 @@ def _digest_files(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
+def _siblings(path: Path) -> list[Path]:
+    """Return the files beginning with _ that a plugin imports from its own folder, directly or through one another.
+
+    Only these count for its digest, so that editing what one method uses leaves the runs of the others as they were.
+    """
+    found: dict[str, Path] = {}
+    waiting = [path]
+    while waiting:
+        tree = ast.parse(waiting.pop().read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                for name in names:
+                    file = path.parent / f"{name}.py"
+                    if file.is_file() and name not in found:
+                        found[name] = file
+                        waiting.append(file)
+    return [found[name] for name in sorted(found)]
+
+
 def _is_marked(value: Any, kind: Kind) -> bool:
     if kind == "method":
         return isinstance(value, MethodPlugin)
@@ -100,16 +121,17 @@ def _load(kind: Kind, name: str, module: ModuleType) -> Entry[Any]:
     path = Path(module.__file__ or "")
     if kind == "method":
         prompts = path.parent / "prompts" / f"{name}.toml"
-        files = [path, *path.parent.glob("_*.py"), *([prompts] if prompts.is_file() else [])]
+        texts = [file for file in (prompts, prompts.parent / "_shared.toml") if file.is_file() and prompts.is_file()]
+        files = [path, *_siblings(path), *texts]
         return Entry(name=plugin.name, plugin=plugin, path=path, prompts=prompts if prompts.is_file() else None,
                      sha256=_digest_files(files))  # fmt: skip
-    files = [path, *path.parent.glob(f"_{name}*.py")]
+    files = [path, *_siblings(path)]
     return Entry(name=plugin.name, plugin=plugin, path=path, prompts=None, sha256=_digest_files(files))
 
 
 def _import_file(kind: Kind, path: Path) -> ModuleType:
     # A private folder's modules get a package of their own so that siblings beginning with _ can be imported.
-    package = f"qdcbench_private_{kind}s_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
+    package = f"qdcbench_private_{kind}s_{hashlib.sha256(str(path.parent.resolve()).encode()).hexdigest()[:8]}"
     if package not in sys.modules:
         holder = ModuleType(package)
         holder.__path__ = [str(path.parent)]

@@ -10,17 +10,23 @@ from typing import Any, Literal
 from qdcbench.canon import plain
 from qdcbench.errors import ConfigError, RecordError, did_you_mean
 from qdcbench.records import Caps, from_json
+from qdcbench.records.run import Rule
 
 __all__ = ["Arm", "Primary", "Suite", "embedded_suites", "read_suite"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
-    """One method with parameters; ``name`` is what tables show (made from the parameters when empty)."""
+    """One method with parameters; ``name`` is what tables show (made from the parameters when empty).
+
+    ``selection`` and ``teachers`` are the suite's where they are empty.
+    """
 
     method: str
     params: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    selection: Rule | Literal[""] = ""
+    teachers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +44,7 @@ class Primary:
 class Suite:
     """The promised set of arms × teachers × repetitions on one task, with everything else held fixed.
 
+    An arm may have a selection rule and teachers of its own; it is compared with arms that have the same ones.
     ``caps`` and ``cell_caps`` limit what is really spent on the whole suite and on one cell, judging included.
     """
 
@@ -49,7 +56,7 @@ class Suite:
     teachers: tuple[str, ...] = ("scripted:strong",)
     teacher_options: Mapping[str, Any] = field(default_factory=dict)
     budget: str = "rows-1k"
-    selection: Literal["native", "none", "verified", "thinned"] = "native"
+    selection: Rule = "native"
     selection_n: int | None = None
     probe: str = "embedded"
     repetitions: int = 3
@@ -60,6 +67,11 @@ class Suite:
     primary: Primary = field(default_factory=Primary)
     caps: Caps = field(default_factory=Caps)
     cell_caps: Caps = field(default_factory=Caps)
+
+    @property
+    def every_teacher(self) -> tuple[str, ...]:
+        """The suite's teachers and those of single arms, each once, in the order they are written."""
+        return tuple(dict.fromkeys([*self.teachers, *(name for arm in self.arms for name in arm.teachers)]))
 
 
 _RENAMED = {"arm": "arms", "teacher": "teachers"}
@@ -81,28 +93,20 @@ def _unknown(table: Mapping[str, Any], kind: type[Any], where: str) -> list[str]
 
 
 def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str]]:
-    """Rename friendly keys and expand ``settings`` lists; collect every complaint."""
+    """Rename friendly keys and expand the lists of arms; collect every complaint."""
     wrong: list[str] = []
     out = {_RENAMED.get(name, name): value for name, value in table.items()}
     if isinstance(out.get("teachers"), str):
         out["teachers"] = [out["teachers"]]
-    arms = []
+    arms: list[dict[str, Any]] = []
     for index, arm in enumerate(out.get("arms", []), start=1):
         if not isinstance(arm, dict):
             wrong.append(f"arm {index} is not a table; write [[arm]] and its keys below")
             continue
-        arm = dict(arm)
-        settings = arm.pop("settings", None)
-        wrong += _unknown(arm, Arm, f"arm {index}: ")
-        if settings is None:
-            arms.append(arm)
-        elif not isinstance(settings, list) or not all(isinstance(s, dict) for s in settings):
-            wrong.append(f"arm {index}: settings must be a list of tables, such as [{{shots = 2}}, {{shots = 8}}]")
-        else:
-            arms += [{**arm, "params": {**arm.get("params", {}), **setting}} for setting in settings]
-    out["arms"] = [
-        {**arm, "name": arm.get("name") or arm_name(str(arm.get("method", "")), arm.get("params", {}))} for arm in arms
-    ]
+        found, complaints = _expanded(arm)
+        wrong += [f"arm {index}: {complaint}" for complaint in complaints]
+        arms += found
+    out["arms"] = [{**arm, "name": arm.get("name") or _default_name(arm, out.get("selection"))} for arm in arms]
     wrong += _unknown(out, Suite, "")
     for name, kind in (("primary", Primary), ("caps", Caps), ("cell_caps", Caps)):
         if isinstance(out.get(name), dict):
@@ -110,6 +114,33 @@ def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str
     if not out["arms"] and not wrong:
         wrong.append('there is no arm; add [[arm]] with method = "..."')
     return out, [f"{where}: {sentence}" for sentence in wrong]
+
+
+def _expanded(arm: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return an arm for each of its ``settings`` and each rule of a list ``selection``, and what is wrong with it."""
+    arm = {"teachers" if name == "teacher" else name: value for name, value in arm.items()}
+    settings, rules, params = arm.pop("settings", [{}]), arm.pop("selection", ""), arm.get("params", {})
+    wrong = _unknown(arm, Arm, "")
+    if isinstance(arm.get("teachers"), str):
+        arm["teachers"] = [arm["teachers"]]
+    if not isinstance(params, dict):
+        wrong.append("params must be a table, such as {shots = 2}")
+    if not isinstance(settings, list) or not all(isinstance(s, dict) for s in settings):
+        wrong.append("settings must be a list of tables, such as [{shots = 2}, {shots = 8}]")
+    if wrong:
+        return [], wrong
+    return [
+        {**arm, "params": {**params, **setting}, "selection": rule}
+        for rule in (rules if isinstance(rules, list) else [rules])
+        for setting in settings
+    ], []
+
+
+def _default_name(arm: Mapping[str, Any], suite_rule: Any) -> str:
+    """Name an arm by its method and parameters, and by its selection rule where that is not the suite's."""
+    name = arm_name(str(arm.get("method", "")), arm.get("params", {}))
+    own = arm["selection"] not in ("", suite_rule or "native")
+    return f"{name} [{arm['selection']}]" if own else name
 
 
 def arm_name(method: str, params: Mapping[str, Any]) -> str:
@@ -135,8 +166,8 @@ def parse_suite(text: str, where: str) -> Suite:
         suite = from_json(Suite, normal, where)
     except RecordError as error:
         raise ConfigError(str(error)) from None
-    names = [arm.name for arm in suite.arms]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = [(arm.name, arm.selection or suite.selection) for arm in suite.arms]
+    twice = sorted({name for name, rule in names if names.count((name, rule)) > 1})
     low = [n for n in ("repetitions", "probe_repetitions", "measure_n") if getattr(suite, n) < 1]
     complaints = [f"two arms are called {name!r}; give one a name" for name in twice]
     complaints += [f"{name} must be at least 1" for name in low]

@@ -123,6 +123,12 @@ class Profile:
     )
     rating_typical: float = _number("points between the most and the least usual prompt", "assumed")
     rating_noise: float = _number("standard deviation of a rating in points", "assumed")
+    complexity_step: float = _number("points of complexity, of six, that a step beyond the first adds", "assumed")
+    lenient: float = _number("an answer taken for wrong still gets two points of three", "assumed")
+
+    # Second thoughts.
+    repairs: float = _number("a prompt that was criticised is mended; else it comes back as it was", "assumed")
+    follows_hint: float = _number("with the right answer as a hint the answer is that", "assumed")
 
 
 STRONG = Profile(
@@ -138,6 +144,7 @@ STRONG = Profile(
     step_error=0.055, error_growth=0.25, error_length=0.1, error_heat=0.2, confused_phrasings=1, refusal=0.8,
     pass_right=0.95, pass_wrong=0.30, consistency=0.65, sees_equal=0.99,
     rating_gap=1.5, rating_length=0.1, rating_typical=0.4, rating_noise=0.6,
+    complexity_step=1.2, lenient=0.4, repairs=0.8, follows_hint=0.95,
 )  # fmt: skip
 
 WEAK = Profile(
@@ -153,6 +160,7 @@ WEAK = Profile(
     step_error=0.09, error_growth=0.25, error_length=0.1, error_heat=0.3, confused_phrasings=6, refusal=0.5,
     pass_right=0.90, pass_wrong=0.70, consistency=0.46, sees_equal=0.9,
     rating_gap=0.8, rating_length=0.4, rating_typical=0.8, rating_noise=0.9,
+    complexity_step=0.8, lenient=0.6, repairs=0.5, follows_hint=0.85,
 )  # fmt: skip
 
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in (STRONG, WEAK)}

@@ -15,10 +15,19 @@ from typing import Any
 from qdcbench.api import Example, PluginError, Reply, Request, TeacherError
 
 from ._list_edits_grammar import Program, parse, problem
-from ._list_edits_people import OCCUPATIONS, UNSOUND, Topic, context_of, describe_person, topic_children, understood
+from ._list_edits_people import (
+    FACTORS,
+    OCCUPATIONS,
+    UNSOUND,
+    Topic,
+    context_of,
+    describe_person,
+    topic_children,
+    understood,
+)
 from ._list_edits_profiles import Profile
-from ._list_edits_solver import rate, solve, verdict
-from ._list_edits_writer import OPERATORS, Brief, rewrite, taste_of, write
+from ._list_edits_solver import grade_complexity, grade_pair, grade_quality, meets, rate, solve, verdict
+from ._list_edits_writer import OPERATORS, Brief, mend, rewrite, taste_of, write
 
 __all__ = ["ScriptedTeacher", "count_tokens"]
 
@@ -54,6 +63,43 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _numbered(items: Sequence[str]) -> str:
     return "\n".join(f"{place}. {item}" for place, item in enumerate(items, 1))
+
+
+def _equal(material: Mapping[str, Any]) -> bool:
+    first, second = parse(str(material["prompt"])), parse(str(material["other"]))
+    return first is not None and second is not None and problem(first) == problem(second)
+
+
+def _on_topics(material: Mapping[str, Any]) -> bool:
+    known = [understood(label) for label in _texts(material["topics"])]
+    return meets(str(material["prompt"]), [topic for topic in known if topic is not None])
+
+
+_TRUTHS: dict[str, Callable[[Mapping[str, Any]], bool]] = {
+    "equal": _equal,
+    "sound": lambda material: understood(str(material["topic"])) is not None,
+    "classification": lambda material: False,  # an edited list is no label of a small set
+    "task": lambda material: parse(str(material["prompt"])) is not None,
+    "requirements": _on_topics,
+}
+"""What is true about each question of a classification."""
+
+_FORMS = {"instances": "Input: <none>\nOutput: {}", "labels": "Class label: {}\nInput: <none>"}
+"""How an answer is laid out where a form is asked for; prompts of this task hold their input."""
+
+_SESSION = 5
+"""Key concepts of a class session (2402.13064: about five)."""
+
+
+def _around(rng: Random, path: tuple[str, ...]) -> list[str]:
+    """Concepts of a topic without children: itself and others that go with it."""
+    others = [label for factor in FACTORS if factor not in path[:1] for label in topic_children((factor,))]
+    return [*path[-1:], *rng.sample(others, 2 * _SESSION - 1)]
+
+
+def _sessions(concepts: Sequence[str]) -> list[str]:
+    parts = [concepts[start : start + _SESSION] for start in range(0, len(concepts), _SESSION)]
+    return [f"session {number}: {'; '.join(part)}" for number, part in enumerate(parts, 1)]
 
 
 class ScriptedTeacher:
@@ -143,20 +189,42 @@ class ScriptedTeacher:
         return _numbered(items)
 
     def _evolve(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
-        operator = str(material["operator"])
+        operator, prompt, heat = str(material["operator"]), str(material["prompt"]), request.temperature
+        if operator == "repair":
+            return mend(rng, self.profile, heat, prompt, self._topic(rng, _texts(material.get("topics"))))
+        if operator == "add_nodes":
+            return rewrite(rng, self.profile, heat, prompt, operator, max(1, int(material["nodes"])))
         if operator not in OPERATORS:
-            raise PluginError(f"there is no operator {operator!r} for evolve; known: {', '.join(OPERATORS)}")
-        return rewrite(rng, self.profile, request.temperature, str(material["prompt"]), operator)
+            known = ", ".join((*OPERATORS, "add_nodes", "repair"))
+            raise PluginError(f"there is no operator {operator!r} for evolve; known: {known}")
+        return rewrite(rng, self.profile, heat, prompt, operator)
 
     def _answer(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
-        return solve(rng, self.profile, request.temperature, str(material["prompt"]))
+        prompt, form = str(material["prompt"]), material.get("form", "")
+        if "hint" in material and rng.random() < self.profile.follows_hint:
+            return str(material["hint"])
+        draft = str(material.get("draft", ""))
+        if draft and verdict(rng, self.profile, prompt, draft):
+            return draft
+        text = solve(rng, self.profile, request.temperature, prompt)
+        if not form:
+            return text
+        if form not in _FORMS:
+            raise PluginError(f"there is no form {form!r} for answer; known: {', '.join(_FORMS)}")
+        return _FORMS[form].format(text)
 
     def _judge(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
         question, prompt, completion = str(material["question"]), str(material["prompt"]), str(material["completion"])
         if question == "rating":
             return f"Rating: {rate(rng, self.profile, prompt, completion)}"
+        if question == "complexity":
+            return f"Score: {grade_complexity(rng, self.profile, prompt)}"
+        if question in {"quality", "pair"}:
+            grade = grade_quality if question == "quality" else grade_pair
+            return f"Score: {grade(rng, self.profile, prompt, completion)}"
         if question not in {"correct", "incorrect"}:
-            raise PluginError(f"there is no question {question!r} for judge; known: rating, correct, incorrect")
+            known = "rating, quality, complexity, pair, correct, incorrect"
+            raise PluginError(f"there is no question {question!r} for judge; known: {known}")
         # Both questions about one answer have the same verdict behind them, but for some inconsistency in the second.
         behind = _stream(self.profile.name, seed, "verdict", prompt, completion, request.sample)
         if question == "incorrect" and rng.random() >= self.profile.consistency:
@@ -166,14 +234,9 @@ class ScriptedTeacher:
 
     def _classify(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
         question = str(material["question"])
-        if question == "equal":
-            first, second = parse(str(material["prompt"])), parse(str(material["other"]))
-            truth = first is not None and second is not None and problem(first) == problem(second)
-        elif question == "sound":
-            truth = understood(str(material["topic"])) is not None
-        else:
-            raise PluginError(f"there is no question {question!r} for classify; known: equal, sound")
-        return "Yes." if truth == (rng.random() < self.profile.sees_equal) else "No."
+        if question not in _TRUTHS:
+            raise PluginError(f"there is no question {question!r} for classify; known: {', '.join(_TRUTHS)}")
+        return "Yes." if _TRUTHS[question](material) == (rng.random() < self.profile.sees_equal) else "No."
 
     def _persona(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
         taste = taste_of(self.profile, round(request.temperature, 3))
@@ -188,15 +251,18 @@ class ScriptedTeacher:
         return _numbered(people)
 
     def _expand(self, request: Request, material: Mapping[str, Any], seed: int, rng: Random) -> str:
-        children = list(topic_children(tuple(str(label) for label in material["path"])))
+        path = tuple(str(label) for label in material["path"])
+        children = list(topic_children(path))
         # A child is left out more often the further down it is among this teacher's favourites.
         favourites = Random(f"list_edits: topics of {self.profile.name}, version 1")
         favourites.shuffle(children)
         named = []
-        mean = self.profile.completeness if material["path"] else self.profile.factor_completeness
+        mean = self.profile.completeness if path else self.profile.factor_completeness
         tilt = self.profile.completeness_tilt * min(mean, 1 - mean)
         for place, child in enumerate(children):
             if rng.random() < mean + tilt * (1 - (2 * place + 1) / len(children)):
                 named.append(child if rng.random() < self.profile.soundness else rng.choice(UNSOUND))
         rng.shuffle(named)
+        if material.get("form") == "syllabus":
+            return _numbered(_sessions(named or _around(rng, path)))
         return _numbered(named) if named else "I cannot think of any."

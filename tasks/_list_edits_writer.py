@@ -1,6 +1,6 @@
 """How the scripted teacher of list_edits writes and rewrites prompts.
 
-Public names: `Brief`, `Taste`, `taste_of`, `write`, `rewrite`, `typicality`.
+Public names: `Brief`, `Taste`, `taste_of`, `write`, `rewrite`, `mend`, `typicality`.
 """
 
 import math
@@ -9,17 +9,19 @@ from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
-from ._list_edits_grammar import OPERATIONS, Program, Step, parse, render
+from ._list_edits_grammar import MAX_DEPTH, OPERATIONS, Program, Step, parse, render
 from ._list_edits_people import Topic, context_of
 from ._list_edits_profiles import Profile
 from ._list_edits_words import CONTEXTS, JOINS, PHRASINGS
 
-__all__ = ["OPERATORS", "Brief", "Taste", "rewrite", "taste_of", "typicality", "write"]
+__all__ = ["OPERATORS", "Brief", "Taste", "mend", "rewrite", "taste_of", "typicality", "write"]
 
 OPERATORS = ("add_constraint", "deepen", "concretize", "more_steps", "complicate_input", "breadth")
-"""Rewritings the teacher knows."""
+"""Rewritings the teacher knows by name alone; it also adds nodes and mends."""
 
 _WORDINGS = len(next(iter(PHRASINGS.values())))
+_NODES_A_STEP = 3
+"""Nodes of a prompt's semantic tree that make one operation: a verb, its object, its manner (assumed)."""
 _COLDEST = 0.25
 """Below this temperature the taste does not get sharper."""
 _LONGEST_LIST = 7
@@ -251,8 +253,26 @@ def _evolved(rng: Random, profile: Profile, taste: Taste, program: Program, oper
     return _build(rng, steps, program.items, program.context)
 
 
-def rewrite(rng: Random, profile: Profile, temperature: float, prompt: str, operator: str) -> str:
-    """Return a prompt after one of OPERATORS; it may be the same problem again, leak scaffold words or ask too much."""
+def _with_nodes(rng: Random, profile: Profile, taste: Taste, program: Program, nodes: int) -> Program:
+    """A program with as many more steps as its semantic tree has more nodes."""
+    steps = list(program.steps)
+    for _ in range(min(max(1, round(nodes / _NODES_A_STEP)), MAX_DEPTH - len(steps))):
+        steps.append(_step(rng, taste, _operation(rng, profile, taste, steps[-1].op)))
+    return _build(rng, steps, program.items, program.context)
+
+
+def mend(rng: Random, profile: Profile, temperature: float, prompt: str, topic: Topic | None) -> str:
+    """Return a criticised prompt made anew on its topics, or as it was where that fails."""
+    if rng.random() >= profile.repairs:
+        return prompt
+    return render(_fresh(rng, profile, taste_of(profile, round(temperature, 3)), topic or Topic()))
+
+
+def rewrite(rng: Random, profile: Profile, temperature: float, prompt: str, operator: str, nodes: int = 0) -> str:
+    """Return a prompt after one of OPERATORS, or with more nodes where there are any.
+
+    It may be the same problem again, leak scaffold words or ask too much.
+    """
     taste = taste_of(profile, round(temperature, 3))
     program = parse(prompt)
     if program is None:
@@ -260,7 +280,8 @@ def rewrite(rng: Random, profile: Profile, temperature: float, prompt: str, oper
     luck = rng.random()
     if luck < profile.unchanged:
         return render(_reworded(rng, taste, program))
-    text = render(_evolved(rng, profile, taste, program, operator))
+    grown = _with_nodes(rng, profile, taste, program, nodes) if nodes else None
+    text = render(grown or _evolved(rng, profile, taste, program, operator))
     if luck < profile.unchanged + profile.leak:
         return f"#Rewritten Prompt#: {text}"
     burden = profile.contradiction + profile.contradiction_per_step * max(0, len(program.steps) - 3)

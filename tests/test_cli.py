@@ -55,8 +55,7 @@ def test_a_mistake_is_one_sentence_without_a_traceback(tmp_path, arguments, code
 
 def test_a_suite_with_several_mistakes_tells_all_of_them(tmp_path):
     (tmp_path / "s.toml").write_text(
-        'name = "s"\nbudget = "row-1k"\n[[arm]]\nmethod = "persna"\n'
-        '[[arm]]\nmethod = "taxonomy"\nparams = { dept = 2 }\n'
+        'name = "s"\nbudget = "row-1k"\n[[arm]]\nmethod = "persna"\n[[arm]]\nmethod = "simula"\nparams = { dept = 2 }\n'
     )
     ended = qdcbench("plan", "s.toml", cwd=tmp_path)
     assert ended.returncode == 1

@@ -249,3 +249,16 @@ def test_rows_say_which_teacher_wrote_them(tmp_path: Path) -> None:
     writers = Counter(a.lineage.get("teacher") for a in made.attempts if a.accepted)
     assert set(writers) == {"scripted:strong", "scripted:weak"}
     assert set(writers) == {call.teacher for call in read_calls(spec, bench)}
+
+
+def test_a_request_that_names_a_member_goes_to_that_member():
+    teacher = scripted("ensemble:scripted:strong*1+scripted:weak*99")
+    requests = [
+        Request(intent="propose", material={"count": 1, "member": name}, messages=(("user", "a"),), sample=k)
+        for k in range(20)
+        for name in ("scripted:strong", "scripted:weak")
+    ]
+    assert names(teacher.complete(requests, 0)) == ["scripted:strong", "scripted:weak"] * 20
+    lost = replace(requests[0], material={"count": 1, "member": "scripted:weka"})
+    with pytest.raises(TeacherError, match=r"no member 'scripted:weka'.*scripted:weak"):
+        teacher.complete([lost], 0)

@@ -40,7 +40,7 @@ def bad_method(tmp_path, body, intents=()):
     return found, tiny_spec(found.registry.method("bad"))
 
 
-@pytest.mark.parametrize("name", ["self_instruct", "evol_instruct", "persona", "taxonomy"])
+@pytest.mark.parametrize("name", ["self_instruct", "evol_instruct", "persona", "simula"])
 def test_same_spec_same_hash_and_another_repetition_another(tmp_path, name):
     one, two = bench(tmp_path / "1"), bench(tmp_path / "2")
     spec = tiny_spec(one.registry.method(name))
@@ -67,6 +67,26 @@ def test_controls_do_not_depend_on_the_teacher_and_share_their_rows(tmp_path):
     oracle = [a.prompt for a in generate(spec, here).attempts]
     shuffled = [a.prompt for a in generate(tiny_spec(here.registry.method("shuffled_answers")), here).attempts]
     assert shuffled == oracle
+
+
+def test_a_method_aims_for_the_rows_that_its_budget_can_pay_for(tmp_path):
+    text = (
+        "from dataclasses import dataclass\nfrom qdcbench.api import Cost, Example, method\n"
+        "@dataclass(frozen=True)\nclass Params:\n    pass\n"
+        "@method(name='aim', version=1, summary='s.', reference='none', params=Params, intents=('answer',),\n"
+        "        cost=Cost(calls={'answer': 2.0}, setup_calls=10, prompt_tokens=80, completion_tokens=20))\n"
+        "def generate(ctx, params):\n    yield Example(prompt='p', completion=str(ctx.remaining))\n"
+    )
+    (tmp_path / "aim.py").write_text(text)
+    here = Bench(registry=discover([tmp_path]), store=Store(tmp_path / "s"), base=tmp_path)
+    for budget, aim in (
+        (Budget(name="a", examples=50, teacher_tokens=None, teacher_calls=10_000), 50),
+        (Budget(name="b", examples=50, teacher_tokens=3_000, teacher_calls=None), 20),
+        (Budget(name="c", examples=50, teacher_tokens=9_000, teacher_calls=30), 20),
+        (Budget(name="d", examples=50, teacher_tokens=100, teacher_calls=None), 1),
+    ):
+        made = generate(replace(tiny_spec(here.registry.method("aim")), budget=budget), here)
+        assert made.attempts[0].completion == str(aim)
 
 
 def test_the_budget_is_a_hard_cap(tmp_path):
@@ -159,8 +179,9 @@ def test_the_order_of_hashes_does_not_reach_the_rows(tmp_path):
         "from qdcbench.stages.generate import generate\nfrom qdcbench.store import Store\n"
         "from qdcbench.testing import tiny_spec\n"
         "here = Bench(registry=discover(), store=Store(Path(sys.argv[1])), base=Path(sys.argv[1]))\n"
-        "for name in ('self_instruct', 'evol_instruct', 'persona', 'taxonomy', 'corrupted'):\n"
-        "    print(name, generate(tiny_spec(here.registry.method(name)), here).sha256)\n"
+        "for name in sorted(here.registry.methods):\n"
+        "    if name not in ('command', 'imported'):\n"
+        "        print(name, generate(tiny_spec(here.registry.method(name)), here).sha256)\n"
     )
     found = [
         subprocess.run(
@@ -173,4 +194,4 @@ def test_the_order_of_hashes_does_not_reach_the_rows(tmp_path):
         for seed in ("1", "2")
     ]
     assert found[0] == found[1]
-    assert len(found[0].splitlines()) == 5
+    assert len(found[0].splitlines()) == len(discover().methods) - 2

@@ -58,6 +58,14 @@ MATERIALS = [
     ("classify", {"prompt": SEEDS[2], "other": SEEDS[3], "question": "equal"}),
     ("persona", {"text": SEEDS[4], "count": 2}),
     ("expand", {"path": [], "level": 0}),
+    ("expand", {"path": ["settings", "a kitchen"], "form": "syllabus"}),
+    ("evolve", {"prompt": SEEDS[0], "operator": "add_nodes", "nodes": 6}),
+    ("evolve", {"prompt": "Do something", "operator": "repair", "critique": "unclear"}),
+    ("answer", {"prompt": SEEDS[1], "form": "instances"}),
+    ("answer", {"prompt": SEEDS[1], "draft": "1 2"}),
+    ("judge", {"prompt": SEEDS[2], "completion": "1 2", "question": "complexity"}),
+    ("judge", {"prompt": SEEDS[2], "completion": "1 2", "question": "pair"}),
+    ("classify", {"prompt": SEEDS[2], "topics": ["a kitchen"], "question": "requirements"}),
 ]
 
 
@@ -98,7 +106,7 @@ def test_what_cannot_be_followed_is_refused_in_a_sentence():
         teacher.complete([request("evolve", {"prompt": SEEDS[0]})], 0)
     with pytest.raises(PluginError, match="breadth"):
         teacher.complete([request("evolve", {"prompt": SEEDS[0], "operator": "shorten"})], 0)
-    with pytest.raises(PluginError, match="rating, correct, incorrect"):
+    with pytest.raises(PluginError, match="pair, correct, incorrect"):
         teacher.complete([request("judge", {"prompt": "", "completion": "", "question": "nice"})], 0)
 
 
@@ -382,3 +390,93 @@ def test_it_is_fast():
     start = time.perf_counter()
     teacher.complete(requests, 0)
     assert len(requests) / (time.perf_counter() - start) > 2_000
+
+
+# What more methods ask for
+
+
+def rights(n: int) -> list[tuple[str, str]]:
+    programs = [draw_seed(Random(k)) for k in range(n)]
+    return [(render(program), answer(program)) for program in programs]
+
+
+@BOTH
+def test_an_answer_takes_the_form_that_was_asked_for(profile):
+    plain, inputs, labels = (
+        ask(profile, "answer", [{"prompt": SEEDS[0], **form}], 0.0)[0]
+        for form in ({}, {"form": "instances"}, {"form": "labels"})
+    )
+    assert plain.replace(" ", "").isdigit()
+    assert inputs.startswith("Input: <none>\nOutput: ") and labels.startswith("Class label: ")
+    with pytest.raises(PluginError, match="instances, labels"):
+        ask(profile, "answer", [{"prompt": SEEDS[0], "form": "poem"}])
+
+
+@BOTH
+def test_a_second_look_keeps_what_is_taken_for_right_and_a_hint_is_mostly_followed(profile):
+    pairs = rights(600)
+    kept = ask(profile, "answer", [{"prompt": prompt, "draft": right} for prompt, right in pairs], 0.0)
+    mended = ask(profile, "answer", [{"prompt": prompt, "draft": f"{right} 9"} for prompt, right in pairs], 0.0)
+    share = statistics.fmean(text == right for text, (_, right) in zip(kept, pairs, strict=True))
+    assert share > profile.pass_right - 0.03
+    stayed = sum(text == f"{right} 9" for text, (_, right) in zip(mended, pairs, strict=True))
+    assert near(profile.pass_wrong, stayed, len(pairs))
+    hinted = ask(profile, "answer", [{"prompt": prompt, "hint": "7 7 7"} for prompt, _ in pairs], 0.0)
+    assert near(profile.follows_hint, hinted.count("7 7 7"), len(pairs))
+
+
+@BOTH
+def test_grades_stay_on_their_scale_and_follow_what_they_grade(profile):
+    def grades(question: str, pairs: list[tuple[str, str]]) -> list[int]:
+        rows = [{"prompt": prompt, "completion": text, "question": question} for prompt, text in pairs]
+        return [int(reply.removeprefix("Score: ")) for reply in ask(profile, "judge", rows)]
+
+    right = rights(400)
+    wrong = [(prompt, f"{text} 9") for prompt, text in right]
+    for question, most in (("quality", 6), ("pair", 3)):
+        assert set(grades(question, right) + grades(question, wrong)) <= set(range(1, most + 1))
+        assert statistics.fmean(grades(question, right)) > statistics.fmean(grades(question, wrong))
+    shallow, deep = ([pair for pair in right if len(parse(pair[0]).steps) == depth] for depth in (1, 2))
+    assert statistics.fmean(grades("complexity", deep)) > statistics.fmean(grades("complexity", shallow)) + 0.3
+    ones = grades("pair", wrong).count(1)
+    assert near((1 - profile.pass_wrong) * (1 - profile.lenient), ones, len(wrong))
+
+
+@BOTH
+def test_checks_of_prompts_are_right_at_the_rate_of_the_profile(profile):
+    prompts = [prompt for prompt, _ in rights(500)]
+    topics = ["a kitchen"]
+
+    def yes(question: str, **material: Any) -> int:
+        return sum(
+            map(says_yes, ask(profile, "classify", [{"question": question, "prompt": p, **material} for p in prompts]))
+        )
+
+    assert near(1 - profile.sees_equal, yes("classification"), 500)
+    assert near(profile.sees_equal, yes("task"), 500)
+    kitchen = sum(parse(prompt).context == SETTINGS.index("a kitchen") for prompt in prompts)
+    expected = (kitchen * profile.sees_equal + (500 - kitchen) * (1 - profile.sees_equal)) / 500
+    assert near(expected, yes("requirements", topics=topics), 500)
+
+
+@BOTH
+def test_nodes_add_steps_and_repairs_make_sense_of_nonsense(profile):
+    quiet = replace(profile, unchanged=0.0, leak=0.0, contradiction=0.0, contradiction_per_step=0.0)
+    for nodes, more in ((3, 1), (6, 2), (10, 3)):
+        texts = ask(quiet, "evolve", [{"prompt": p, "operator": "add_nodes", "nodes": nodes} for p in SEEDS[:20]])
+        assert [len(parse(t).steps) - len(parse(p).steps) for t, p in zip(texts, SEEDS, strict=False)] == [more] * 20
+    broken = [{"prompt": f"Do something {k}", "operator": "repair", "topics": ["a kitchen"]} for k in range(400)]
+    mended = [text for text in ask(profile, "evolve", broken) if parse(text) is not None]
+    assert near(profile.repairs, len(mended), 400)
+    cooking = sum(parse(text).context == SETTINGS.index("a kitchen") for text in mended)
+    assert cooking / len(mended) > profile.obedience - 0.08
+
+
+@BOTH
+def test_a_syllabus_is_a_list_of_sessions_with_about_five_topics_each(profile):
+    for path in ([], ["settings", "a kitchen"], ["kinds of edit"]):
+        sessions = numbered(ask(profile, "expand", [{"path": path, "form": "syllabus"}])[0])
+        concepts = [session.partition(": ")[2].split("; ") for session in sessions]
+        assert sessions and all(1 <= len(part) <= 5 for part in concepts)
+        known = [understood(label) is not None for part in concepts for label in part]
+        assert sum(known) / len(known) >= 0.4

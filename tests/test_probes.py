@@ -1,6 +1,8 @@
 """Probes: the tokenizer, the written-out forward pass, Muon, training and scoring."""
 
 import random
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,10 +12,11 @@ import qdcbench.tasks
 import torch
 from qdcbench.tasks._list_edits_grammar import answer, render, vocabulary
 from qdcbench.tasks._list_edits_sets import draw_held_out, draw_seed, draw_single
+from scipy.stats import chisquare
 
 from qdcbench.probes.base import make_base
 from qdcbench.probes.muon import Muon, orthogonalize
-from qdcbench.probes.score import generate, log_likelihoods
+from qdcbench.probes.score import Sampling, generate, log_likelihoods
 from qdcbench.probes.tiny import Cache, Shape, answer_logits, is_tiny, load, make_model, next_logits, one_thread, save
 from qdcbench.probes.tokenizer import EOS, PAD, UNKNOWN, make_tokenizer
 from qdcbench.probes.train import ProbeRecipe, encode, fit, prompt_text, train_probe
@@ -221,3 +224,73 @@ def test_the_shipped_base_knows_single_operations_and_cannot_compose() -> None:
         )
     assert shares[0] > 0.95
     assert shares[1] < 0.15
+
+
+# Sampling
+
+SAMPLED = [prompt_text(prompt) for prompt, _ in drawn(24, seed=4)]
+
+
+def test_a_sample_is_the_same_in_any_batch_and_order() -> None:
+    model, tokenizer = load(SHIPPED)
+    numbers = tuple(number % 5 for number in range(len(SAMPLED)))
+    sampling = Sampling(temperature=1.3, top_p=0.9, seed=7, numbers=numbers)
+    texts = generate(model, tokenizer, SAMPLED, sampling=sampling)
+    assert texts == generate(model, tokenizer, SAMPLED, batch_size=1, sampling=sampling)
+    turned = replace(sampling, numbers=numbers[::-1])
+    assert texts[::-1] == generate(model, tokenizer, SAMPLED[::-1], batch_size=5, sampling=turned)
+    for other in (replace(sampling, seed=8), replace(sampling, numbers=(*numbers[1:], 9))):
+        assert texts != generate(model, tokenizer, SAMPLED, sampling=other)
+
+
+def test_the_coldest_sample_and_the_smallest_nucleus_are_the_greedy_answer() -> None:
+    model, tokenizer = load(SHIPPED)
+    greedy = generate(model, tokenizer, SAMPLED)
+    assert greedy == generate(model, tokenizer, SAMPLED, sampling=Sampling(temperature=1e-4))
+    assert greedy == generate(model, tokenizer, SAMPLED, sampling=Sampling(temperature=1.5, top_p=1e-6))
+    assert greedy != generate(model, tokenizer, SAMPLED, sampling=Sampling(temperature=1.5))
+
+
+def next_shares(model: torch.nn.Module, prompt: str, temperature: float) -> dict[str, float]:
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([TOKENIZER(prompt)["input_ids"]])).logits[0, -1].double()
+    shares = (logits / temperature).softmax(-1).tolist()
+    return {TOKENIZER.decode([token]): share for token, share in enumerate(shares)}
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), [(0.7, 1.0), (1.5, 1.0), (1.5, 0.6)])
+def test_tokens_come_as_often_as_the_model_says(temperature: float, top_p: float) -> None:
+    model = make_model(TOKENIZER, SMALL, 3)
+    prompt, count = SAMPLED[0], 4000
+    sampling = Sampling(temperature=temperature, top_p=top_p, seed=1, numbers=tuple(range(count)))
+    found = Counter(generate(model, TOKENIZER, [prompt] * count, max_new_tokens=1, sampling=sampling))
+    nucleus: dict[str, float] = {}
+    for token, share in sorted(next_shares(model, prompt, temperature).items(), key=lambda item: -item[1]):
+        if sum(nucleus.values()) >= top_p:
+            break
+        nucleus["" if token == EOS else token] = share
+    assert set(found) <= set(nucleus)
+    total = sum(nucleus.values())
+    # Tokens that are expected less than ten times are one class.
+    likely = {token: share / total * count for token, share in nucleus.items() if share / total * count >= 10}
+    observed = [found[token] for token in likely]
+    expected = list(likely.values())
+    if count - sum(expected) > 1e-6:
+        observed.append(count - sum(observed))
+        expected.append(count - sum(expected))
+    assert chisquare(observed, expected).pvalue > 1e-4
+
+
+def test_any_other_causal_model_samples_as_the_written_out_pass_does() -> None:
+    model = make_model(TOKENIZER, SMALL, 3)
+    sampling = Sampling(temperature=0.8, top_p=0.95, seed=2)
+    texts = generate(model, TOKENIZER, SAMPLED, sampling=sampling), generate(model, TOKENIZER, SAMPLED)
+    model.config.hidden_act = "another"  # its layers are built; only the written-out pass asks for the name
+    assert not is_tiny(model)
+    assert (generate(model, TOKENIZER, SAMPLED, sampling=sampling), generate(model, TOKENIZER, SAMPLED)) == texts
+
+
+def test_sampling_leaves_global_generators_alone() -> None:
+    before = random.getstate(), torch.get_rng_state()
+    generate(make_model(TOKENIZER, SMALL, 0), TOKENIZER, SAMPLED, sampling=Sampling())
+    assert before[0] == random.getstate() and torch.equal(before[1], torch.get_rng_state())

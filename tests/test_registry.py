@@ -31,7 +31,7 @@ def test_the_packages_own_plugins_are_found():
         "self_instruct",
         "evol_instruct",
         "persona",
-        "taxonomy",
+        "simula",
         "no_training",
         "seeds_only",
         "oracle",
@@ -91,6 +91,18 @@ def test_the_digest_changes_with_the_file(tmp_path):
     other.mkdir()
     second = discover([folder_with(other, one=METHOD.replace("NAME", "one") + "\n")]).method("one").sha256
     assert first != second
+
+
+def test_the_digest_covers_the_siblings_a_plugin_uses_and_no_others(tmp_path):
+    text = "from ._near import X\n" + METHOD.replace("NAME", "one")
+
+    def digest(folder, **files):
+        (tmp_path / folder).mkdir()
+        return discover([folder_with(tmp_path / folder, one=text, **files)]).method("one").sha256
+
+    first = digest("a", _near="from ._far import X", _far="X = 1", _other="Y = 1")
+    assert first == digest("b", _near="from ._far import X", _far="X = 1", _other="Y = 2")
+    assert first != digest("c", _near="from ._far import X", _far="X = 2", _other="Y = 1")
 
 
 def test_params_are_filled_checked_and_explained_all_at_once(tmp_path):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from qdcbench.errors import StoreError
-from qdcbench.records import ControlCheck
+from qdcbench.records import ControlCheck, FilteredArms
 from qdcbench.report.figures import write_figures
+from qdcbench.report.method_data import page_names
 from qdcbench.report.page_data import page_data
 from qdcbench.report.site import build_site, json_for_script
 
@@ -24,16 +25,42 @@ HOSTILE = (
     "</script><script>document.body.id='pwned'</script><img src=x onerror=\"document.body.id='pwned'\">'\"`{{ data }}"
     + RTL
 )
-INFO = {
-    "self_instruct": {
-        "summary": "Ask for a new task given a few from the pool.",
-        "reference": "Wang et al. 2023, arXiv:2212.10560",
+
+
+def told(name, **changes):
+    """What a plugin says, in the form of method_info."""
+    return {
+        "name": name, "version": 3, "role": "method", "summary": "Ask for a new task given a few from the pool.",
+        "idea": "Grow a pool.\n\nA second paragraph.", "reference": "Wang et al. 2023, arXiv:2212.10560",
+        "link": "https://arxiv.org/abs/2212.10560", "intents": ["propose", "answer"],
+        "inputs": [["seed_examples", "seed examples"], ["teacher", "the teacher, who writes"]],
+        "cost": {"calls": {"propose": 0.34, "answer": 1.0}, "setup_calls": 2.0, "prompt_tokens": 300.0,
+                 "completion_tokens": 150.0},
+        "params": {"threshold": 0.7},
+        "dials": [{"name": "threshold", "default": 0.7, "does": "similarity above which a prompt is old",
+                   "moves": [["diversity", "down"], ["cost", "down"]]}],
         "fidelity": [
             {"name": "overlap filter", "state": "present", "note": ""},
             {"name": "classification", "state": "absent", "note": "the task has none"},
         ],
-    },
-    "persona": {"summary": HOSTILE, "reference": "javascript:alert(1)", "fidelity": []},
+        "prompts": {"revisions": 1, "sections": [
+            {"name": "propose", "shared": False, "sha256": "ab" * 32, "texts": {"user": "Write {count} tasks."}},
+            {"name": "answer", "shared": True, "sha256": "cd" * 32, "texts": {"system": "Exact!", "user": "{prompt}"}},
+        ]},
+        **changes,
+    }  # fmt: skip
+
+
+INFO = {
+    "self_instruct": told("self_instruct"),
+    "persona": told(
+        "persona", summary=HOSTILE, idea=HOSTILE, reference="javascript:alert(1)", link="",
+        fidelity=[{"name": HOSTILE, "state": HOSTILE, "note": HOSTILE}], intents=[HOSTILE], inputs=[[HOSTILE, HOSTILE]],
+        cost=None, params={HOSTILE: HOSTILE},
+        dials=[{"name": HOSTILE, "default": HOSTILE, "does": HOSTILE, "moves": []}],
+        prompts={"revisions": None, "sections": [
+            {"name": HOSTILE, "shared": False, "sha256": "ef" * 32, "texts": {"user": HOSTILE}}]},
+    ),
 }  # fmt: skip
 VOID = {"meta", "img", "input", "br", "link", "wbr", "hr"}
 
@@ -232,6 +259,66 @@ def test_files_that_cannot_be_written_are_one_sentence(edition, tmp_path):
         build_site(analysis, records, INFO, tmp_path, tmp_path / "taken")
 
 
+def test_each_method_with_a_plugin_has_a_page_that_says_what_it_is(page):
+    assert sorted(p.name for p in (page.parent / "methods").iterdir()) == ["persona.html", "self_instruct.html"]
+    text = (page.parent / "methods" / "self_instruct.html").read_text(encoding="utf-8")
+    tree = parse(text)
+    heads = [node.text for node in tree.all("h2")]
+    assert heads == ["Idea", "Profile", "Cost of a row", "Dials", "Fidelity", "Prompts"]
+    words = tree.one("main").text
+    for said in ("Grow a pool.", "A second paragraph.", "the teacher, who writes", "propose 0.34", "threshold", "0.7",
+                 "similarity above which a prompt is old", "diversity ↓", "the task has none", "Write {count} tasks.",
+                 "sha256 abababababababab", "of the shared file"):  # fmt: skip
+        assert said in words, said
+    hrefs = {a.attrs["href"] for a in tree.all("a")}
+    assert hrefs == {"../index.html", "https://arxiv.org/abs/2212.10560"}
+    assert not re.search(r"@import|url\(|src=|style=", text), (
+        "the page must load nothing and its policy bars inline style"
+    )
+
+
+def test_a_methods_page_has_its_numbers_from_the_analysis(page, edition):
+    analysis, records = edition
+    tree = parse((page.parent / "methods" / "self_instruct.html").read_text(encoding="utf-8"))
+    arms = [a for a in analysis.arms if a.method == "self_instruct"]
+    shown = list(tree.all("table", class_="profile"))
+    assert len(shown) == len(arms) == 2
+    assert ["simulated" in table.one("caption").text for table in shown] == [arm.simulated for arm in arms]
+    for arm, table in zip(arms, shown, strict=True):
+        points = [float(node.text) for node in table.all("span", class_="point")]
+        names = ("verified_share", "pair_entropy", "depth")
+        values = [arm.measures[n].point for n in names] + [arm.scores[f"{d}:exact_match"].point for d in ("id", "ood")]
+        assert points == pytest.approx(values, abs=0.006)
+    runs = [r for r in records if r.run_id in arms[0].run_ids and r.status == "complete"]
+    calls = [r.dataset.usage.calls_by_intent["propose"] / r.dataset.accepted for r in runs]
+    cost = next(table for table in tree.all("table") if "calls measured" in table.text)
+    assert f"{sum(calls) / len(calls):.2f}" in cost.text
+
+
+def test_marks_of_a_profile_stay_inside(page):
+    tree = parse((page.parent / "methods" / "self_instruct.html").read_text(encoding="utf-8"))
+    bars = list(tree.all("rect", class_="reach"))
+    assert bars
+    for bar in bars:
+        left, width = float(bar.attrs["x"]), float(bar.attrs["width"])
+        assert -1e-3 <= left and 0 <= width and left + width <= 100.001
+
+
+def test_page_names_are_file_names_whatever_a_method_is_called():
+    names = page_names(["good_one", "pack/age", "..", "UPPER", HOSTILE, ""])
+    assert names["good_one"] == "methods/good_one.html"
+    assert len(set(names.values())) == 6
+    assert all(re.fullmatch(r"methods/[a-z0-9_-]+\.html", path) for path in names.values())
+
+
+def test_hostile_words_on_a_methods_page_stay_text(hostile_page):
+    text = (hostile_page.parent / "methods" / "persona.html").read_text(encoding="utf-8")
+    tree = parse(text)
+    assert text.count("</script>") == 1 and not list(tree.all("img")) and tree.one("body").attrs == {"class": "method"}
+    assert tree.one("main").text.count("</script><script>") >= 8
+    assert all(not a.attrs["href"].startswith("javascript") for a in tree.all("a"))
+
+
 # ---- in a browser ----------------------------------------------------------------------------------------------
 
 
@@ -268,7 +355,8 @@ def test_an_arm_opens_to_its_runs(edition, page, dom):
     assert {node.attrs["id"] for node in detail.all("details", class_="run")} == {f"run-{r.run_id}" for r in own}
     assert "the endpoint answered 500 four times" in detail.text
     assert "overlap filter" in detail.text and "the task has none" in detail.text
-    assert [a.attrs["href"] for a in detail.all("a")] == ["https://arxiv.org/abs/2212.10560"]
+    links = [a.attrs["href"] for a in detail.all("a")]
+    assert links == ["https://arxiv.org/abs/2212.10560", "methods/self_instruct.html"]
     assert tree.one("button", data_arm="self_instruct").attrs["aria-expanded"] == "true"
     ticks = {node.text for node in tree.all("p", class_="answer")}
     assert {"✓supported", "✕contradicted", "?undetermined"} == ticks
@@ -352,6 +440,40 @@ def test_a_phone_needs_no_sideways_scrolling(page, hostile_page, tmp_path):
     widths = dict(re.findall(r"&lt;(\d),(\d+)&gt;", text))
     assert set(widths) == {"0", "1"}
     assert all(int(width) <= 390 for width in widths.values()), widths
+
+
+def test_methods_without_a_plugin_are_named_without_a_link(page, dom):
+    tree = dom(page)
+    section = tree.one(id="methods")
+    assert {a.attrs["href"] for a in section.all("a")} >= {"methods/self_instruct.html", "methods/persona.html"}
+    gone = {node.one("bdi").text for node in section.all("p", class_="gone")}
+    assert "evol_instruct" in gone and not gone & set(INFO)
+    assert not [a for node in section.all("p", class_="gone") for a in node.all("a")]
+
+
+def test_a_methods_page_keeps_the_theme_and_hands_it_back(page, dom):
+    tree = dom(page.parent / "methods" / "self_instruct.html", "#theme=dark")
+    assert tree.one("html").attrs["data-theme"] == "dark"
+    assert tree.one("a", id="back").attrs["href"].endswith("index.html#theme=dark")
+    assert "data-theme" not in dom(page.parent / "methods" / "self_instruct.html").one("html").attrs
+
+
+def test_filters_are_a_table_a_setting(tmp_path, dom):
+    arms = {name: edition_of["ARMS"][name] for name in ("persona", "self_instruct")}
+    analysis, records = build_edition(teachers=["scripted:strong"], arms=arms)
+    (group,) = analysis.groups
+    setting = group.removesuffix("|native")
+    filters = tuple(
+        FilteredArms(arm=name, method=name, setting=setting, simulated=True, rules={"native": name}) for name in arms
+    )
+    path = build_site(replace(analysis, filters=filters), records, INFO, tmp_path / "figures", tmp_path)
+    tree = dom(path)
+    table = tree.one("section", id="filters").one("table")
+    assert "simulated" in table.one("caption").text
+    assert [row.one("th", rowspan="1").text for row in table.all("tr", class_="first")] == ["persona", "self_instruct"]
+    assert len(list(table.one("tbody").all("span", class_="point"))) == 2 * 7
+    hidden = dom(build_site(analysis, records, INFO, tmp_path / "figures", tmp_path / "none"))
+    assert "hidden" in hidden.one("section", id="filters").attrs
 
 
 def test_a_screenshot_shows_a_table(page, tmp_path):

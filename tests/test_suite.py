@@ -1,13 +1,19 @@
+from pathlib import Path
+
 import pytest
 
 from qdcbench.errors import ConfigError
+from qdcbench.plan import expand
+from qdcbench.records import group_of
+from qdcbench.registry import discover
+from qdcbench.stages.generate import generation_key
 from qdcbench.suite import embedded_suites, parse_suite, read_suite
 
 GOOD = 'name = "s"\nteacher = "scripted:weak"\n[[arm]]\nmethod = "persona"\n'
 
 
 def test_embedded_suites_parse():
-    assert {"quick", "standard"} <= set(embedded_suites())
+    assert {"quick", "standard", "filters"} <= set(embedded_suites())
     for name, text in embedded_suites().items():
         assert parse_suite(text, name).name == name
 
@@ -30,11 +36,83 @@ def test_settings_become_arms_named_by_their_parameters():
         (GOOD + '[[arm]]\nmethod = "persona"\n', "two arms are called 'persona'"),
         (GOOD + "settings = 3\n", "settings must be a list of tables"),
         ('selection = "nativ"\n' + GOOD, "selection"),
+        (GOOD + 'selection = "nativ"\n', "arms.0.selection"),
+        (GOOD + 'selection = ["native", "native"]\n', "two arms are called 'persona'"),
+        (GOOD + "params = 3\n", "arm 1: params must be a table"),
     ],
 )
 def test_mistakes_are_told_with_where_and_what_to_do(text, pattern):
     with pytest.raises(ConfigError, match=pattern):
         parse_suite(text, "file.toml")
+
+
+def test_an_arm_has_a_rule_of_its_own_and_says_so():
+    suite = parse_suite(GOOD + 'selection = ["none", "native", "common", "native+common"]\n', "s")
+    names = [("persona [none]", "none"), ("persona", "native"), ("persona [common]", "common"),
+             ("persona [native+common]", "native+common")]  # fmt: skip
+    assert [(arm.name, arm.selection) for arm in suite.arms] == names
+    turned = parse_suite('selection = "common"\n' + GOOD + '[[arm]]\nmethod = "persona"\nselection = "native"\n', "s")
+    assert [arm.name for arm in turned.arms] == ["persona", "persona [native]"]
+
+
+def test_settings_and_rules_cross():
+    suite = parse_suite(GOOD + 'settings = [{ a = 1 }, { a = 2 }]\nselection = ["native", "common"]\n', "s")
+    assert [arm.name for arm in suite.arms] == [
+        "persona[a=1]", "persona[a=2]", "persona[a=1] [common]", "persona[a=2] [common]",
+    ]  # fmt: skip
+
+
+def test_one_name_may_stand_for_one_arm_under_each_rule():
+    text = GOOD + 'name = "p"\nselection = ["native", "common"]\n'
+    assert [(arm.name, arm.selection) for arm in parse_suite(text, "s").arms] == [("p", "native"), ("p", "common")]
+
+
+CONTROLS = 'name = "s"\nrepetitions = 2\n[[arm]]\nmethod = "seeds_only"\n'
+
+
+def cells(text):
+    return expand(parse_suite(text, "s"), discover(), Path()).cells
+
+
+def test_rules_of_arms_reach_the_cells_and_share_the_data():
+    found = cells(CONTROLS + 'selection = ["native", "common"]\n')
+    assert {(cell.arm, cell.selection.rule) for cell in found} == {
+        ("seeds_only", "native"), ("seeds_only [common]", "common"),
+    }  # fmt: skip
+    assert len({cell.run_id for cell in found}) == 4
+    assert len({group_of(cell) for cell in found}) == 2
+    entry = discover().method("seeds_only")
+    keys = {
+        cell.repetition: {generation_key(c, entry) for c in found if c.repetition == cell.repetition} for cell in found
+    }
+    assert all(len(same) == 1 for same in keys.values()) and keys[0] != keys[1]
+
+
+def test_cells_that_share_their_data_are_started_far_apart():
+    rules = 'selection = ["native", "common"]\n'
+    found = cells(CONTROLS + rules + '[[arm]]\nmethod = "oracle"\n' + rules)
+    started = [(cell.repetition, cell.selection.rule, cell.method) for cell in found]
+    assert started == [(r, rule, m) for r in (0, 1) for rule in ("native", "common") for m in ("seeds_only", "oracle")]
+
+
+def test_teachers_of_arms_stand_for_the_suites():
+    ensemble = "ensemble:scripted:strong*0.7+scripted:weak*0.3"
+    found = cells(CONTROLS + f'[[arm]]\nname = "two"\nmethod = "oracle"\nteachers = ["{ensemble}", "scripted:weak"]\n')
+    assert {(cell.arm, cell.teacher.name) for cell in found} == {
+        ("seeds_only", "scripted:strong"), ("two", ensemble), ("two", "scripted:weak"),
+    }  # fmt: skip
+    assert cells(CONTROLS + 'teacher = "scripted:weak"\n')[0].teacher.name == "scripted:weak"
+
+
+def test_a_wrong_teacher_of_an_arm_is_told_at_the_plan():
+    with pytest.raises(ConfigError, match="did you mean 'scripted'"):
+        cells(CONTROLS + 'teachers = ["scriptd:strong"]\n')
+
+
+def test_a_suite_of_rules_leaves_old_runs_what_they_were():
+    """A record made before arms had rules of their own keeps its place."""
+    plain, ruled = cells(CONTROLS), cells(CONTROLS + 'selection = "native"\nteachers = ["scripted:strong"]\n')
+    assert [cell.run_id for cell in plain] == [cell.run_id for cell in ruled]
 
 
 def test_several_mistakes_come_together():

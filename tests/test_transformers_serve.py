@@ -2,17 +2,12 @@
 
 import importlib.util
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving_model import transformers_serve
 
 from qdcbench.api import Request
 from qdcbench.errors import TeacherError
@@ -27,34 +22,10 @@ from qdcbench.teachers.metered import MeteredRole
 from qdcbench.teachers.prompts import PromptBook
 from tests.tiny_models import save_model
 
-# A command line with no script on PATH needed: the same interpreter that runs the tests.
-SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'transformers'; main()"
-PATIENCE = 60.0
-"""Seconds for the server to come up."""
-
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.environ.get("QDCBENCH_SERVE") == "0", reason="switched off by QDCBENCH_SERVE=0"),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_up(process: subprocess.Popen[bytes], base_url: str, log: Path) -> None:
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            pytest.fail(f"transformers serve ended with {process.returncode}: {log.read_text()[-2000:]}")
-        try:
-            with urllib.request.urlopen(base_url.removesuffix("/v1") + "/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"transformers serve did not answer within {PATIENCE:g} s: {log.read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +36,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
             pytest.fail(f"transformers serve needs {package}: install qdcbench[serve] or set QDCBENCH_SERVE=0")
     folder = tmp_path_factory.mktemp("serve")
     save_model(folder / "model")
-    port, log = free_port(), folder / "log.txt"
-    base_url = f"http://127.0.0.1:{port}/v1"
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hub"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SERVE, "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
-    with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
-        try:
-            wait_until_up(process, base_url, log)
-            yield base_url, str(folder / "model")
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    with transformers_serve(folder) as base_url:
+        yield base_url, str(folder / "model")
 
 
 def teacher_at(served: tuple[str, str], **options: Any) -> ChatTeacher:

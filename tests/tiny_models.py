@@ -9,8 +9,13 @@ TEMPLATE = (
 )
 
 
-def save_model(folder: Path, *, seed: int = 0, positions: int = 512, template: str | None = TEMPLATE) -> Path:
-    """Save a Llama of two layers over single bytes, with a chat template of one token a role."""
+def save_model(
+    folder: Path, *, seed: int = 0, positions: int = 512, template: str | None = TEMPLATE, brief: bool = False
+) -> Path:
+    """Save a Llama of two layers over single bytes, with a chat template of one token a role.
+
+    A ``brief`` model ends its answers at every third kind of byte, so after a few tokens.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -34,7 +39,9 @@ def save_model(folder: Path, *, seed: int = 0, positions: int = 512, template: s
         torch.manual_seed(seed)
         language_model = LlamaForCausalLM(config)
     # `transformers serve` samples only where the checkpoint says so, whatever temperature a request asks for.
-    language_model.generation_config = GenerationConfig(do_sample=True, eos_token_id=0, pad_token_id=0)
+    language_model.generation_config = GenerationConfig(
+        do_sample=True, eos_token_id=[0, *range(5, len(vocabulary), 3)] if brief else 0, pad_token_id=0
+    )
     language_model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

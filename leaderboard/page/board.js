@@ -225,6 +225,7 @@ function draw() {
 readState();
 drawTop();
 drawCards();
+drawFilters();
 drawLists();
 draw();
 $("theme").addEventListener("click", () => change({ theme: THEMES[(THEMES.indexOf(state.theme) + 1) % THEMES.length] }));

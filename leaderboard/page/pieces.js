@@ -105,11 +105,17 @@ function bounds(cell, write) {
   return `[${write(low)}, ${write(high)}]`;
 }
 
-// Links only where a reference is an arXiv number or an https address.
-function reference(text) {
-  const arxiv = /arXiv:\s*(\d{4}\.\d{4,5})/i.exec(text || "");
-  const url = arxiv ? `https://arxiv.org/abs/${arxiv[1]}` : /^https:\/\/[^\s"'<>]+$/.test(text || "") ? text : null;
-  return url ? make("a", { href: url, rel: "noopener noreferrer" }, name(text)) : name(text || "none");
+// A link only where a reference is an arXiv number or an https address.
+function reference(info) {
+  const words = name(info.reference || "none");
+  return info.link ? make("a", { href: info.link, rel: "noopener noreferrer" }, words) : words;
+}
+
+// A method's own page beside this one, where its plugin was found; the theme goes along.
+function methodLink(method, label) {
+  const page = DATA.pages[method];
+  const go = (e) => { e.currentTarget.hash = state.theme === "auto" ? "" : `theme=${state.theme}`; };
+  return page ? make("a", { href: page, onclick: go }, longName(label || method)) : longName(label || method);
 }
 
 function plainTable(caption, heads, rows) {

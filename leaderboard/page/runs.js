@@ -130,7 +130,7 @@ function armDetail(arm) {
   const head = make("div", { class: "part wide" },
     make("h4", {}, longName(arm.arm)),
     make("p", {}, info ? name(info.summary) : "The method's plugin was not found when this page was made.", " ",
-      info ? reference(info.reference) : null));
+      info ? reference(info) : null, info ? [" ", methodLink(arm.method, "The method's page")] : null));
   const against = arm.comparisons.length ? make("div", { class: "part" }, plainTable(
     `Against ${arm.comparisons[0].baseline}, paired by repetition`, ["score", "difference", "interval", "p adj.", "pairs"],
     arm.comparisons.map((c) => [c.score, fixed(c.difference[0], 3), bounds(c.difference, (v) => fixed(v, 3)),

@@ -58,6 +58,31 @@ function drawRelations() {
   $("effects").hidden = !DATA.relations.length;
 }
 
+function filterCell(cell, column) {
+  const write = (v) => written(v, column);
+  const plain = column.kind !== "number";
+  return make("td", { class: `number ${column.axis}`, title: `n = ${cell[3]} datasets` },
+    make("span", { class: "point", text: write(cell[0]) }),
+    plain && cell[0] !== null ? null : make("span", { class: "ci" }, name(bounds(cell, write))),
+    plain ? null : track(cell, column.low, column.high));
+}
+
+function drawFilters() {
+  const block = (table) => {
+    const span = (i) => { const next = table.lines.findIndex((l, j) => j > i && l.first); return (next < 0 ? table.lines.length : next) - i; };
+    return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Filters: ${table.title}` },
+      make("table", { class: "plain effects rules" },
+        make("caption", {}, name(table.title), table.simulated ? [" ", make("span", { class: "badge simulated", text: "simulated" })] : null),
+        make("thead", {}, make("tr", {}, ["method", "rule"].map((h) => make("th", { scope: "col", text: h })),
+          table.columns.map((c) => make("th", { scope: "col", class: `number ${c.axis}` }, name(c.label))))),
+        make("tbody", {}, table.lines.map((line, i) => make("tr", { class: line.first ? "first" : "" },
+          line.first ? make("th", { scope: "rowgroup", rowspan: span(i) }, methodLink(line.method, line.arm)) : null,
+          make("th", { scope: "row" }, name(line.rule)), table.columns.map((c) => filterCell(line.cells[c.key], c)))))));
+  };
+  $("rules").replaceChildren(...DATA.filters.map(block));
+  $("filters").hidden = !DATA.filters.length;
+}
+
 function drawLists() {
   $("controls").replaceChildren(...DATA.controls.map((c) => {
     const word = c.holds ? "holds" : c.checked === false ? "not checked" : "fails";
@@ -65,12 +90,16 @@ function drawLists() {
       " ", name(c.detail), make("span", { class: "note" }, " ", name(c.group)));
   }));
   $("checks").hidden = !DATA.controls.length;
-  $("methods").replaceChildren(...Object.entries(DATA.methods).map(([key, info]) =>
-    make("details", {}, make("summary", {}, make("strong", {}, name(key)), " ", name(info.summary)),
-      make("p", {}, "Reference: ", reference(info.reference), info.version ? `. Version ${info.version}.` : "."),
+  const methods = [...new Set(DATA.groups.flatMap((g) => g.arms.map((a) => a.method)))].sort();
+  $("methods").replaceChildren(...methods.map((key) => {
+    const info = DATA.methods[key];
+    if (!info) return make("p", { class: "gone" }, make("strong", {}, name(key)), " ", make("span", { class: "note", text: "its plugin was not found when this page was made" }));
+    return make("details", {}, make("summary", {}, make("strong", {}, methodLink(key)), " ", name(info.summary)),
+      make("p", {}, "Reference: ", reference(info), info.version ? `. Version ${info.version}.` : "."),
       info.params && Object.keys(info.params).length ? make("p", { class: "note" }, "Defaults: ", flat(info.params)) : null,
-      manifest(info))));
-  $("manifests").hidden = !Object.keys(DATA.methods).length;
+      manifest(info));
+  }));
+  $("manifests").hidden = !methods.length;
   $("figures").hidden = !document.querySelector("#figures figure");
   $("foot").replaceChildren(make("p", { text: `Edition ${DATA.edition}, made by QDCBench ${DATA.version} from records with digest ${DATA.inputs_sha256}. ` +
     "The same records give the same page, to the byte. Rows of a scripted teacher are labelled simulated and never share a table with rows of a language model." }));

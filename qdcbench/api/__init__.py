@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdcbench.api.asking import AHEAD, INTENTS, SETUP_INTENTS, Asker, Reply, Request, Teacher
-from qdcbench.api.methods import Component, Cost, GenerationContext, MethodPlugin, Program, ProgramRun, method
+from qdcbench.api.methods import Component, Cost, GenerationContext, MethodPlugin, Program, ProgramRun, dial, method
 from qdcbench.api.tasks import HeldOut, Task, task
+from qdcbench.duplicates import CosineFilter, MinHashFilter
 from qdcbench.errors import BudgetExhausted, DataError, PluginError, TeacherError
 from qdcbench.novelty import NoveltyFilter
 from qdcbench.records import Check, Example, Structure
@@ -25,12 +26,14 @@ __all__ = [
     "BudgetExhausted",
     "Check",
     "Component",
+    "CosineFilter",
     "Cost",
     "DataError",
     "Example",
     "GenerationContext",
     "HeldOut",
     "MethodPlugin",
+    "MinHashFilter",
     "NoveltyFilter",
     "PluginError",
     "Program",
@@ -41,6 +44,7 @@ __all__ = [
     "Task",
     "Teacher",
     "TeacherError",
+    "dial",
     "method",
     "read_examples",
     "task",

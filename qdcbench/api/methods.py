@@ -1,16 +1,35 @@
 """What makes a function a method, and what the harness hands to it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from qdcbench.api.asking import INTENTS, Asker
 from qdcbench.errors import PluginError
 from qdcbench.records import Check, Example
 
-__all__ = ["Component", "Cost", "GenerationContext", "MethodPlugin", "Program", "ProgramRun", "method"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Component", "Cost", "GenerationContext", "MethodPlugin", "Program", "ProgramRun", "dial", "method"]
+
+D = TypeVar("D")
+
+
+def dial(default: D, does: str, moves: str = "") -> D:
+    """Declare a field of a method's ``Params``: its default, what it does, and the axes it is meant to move.
+
+    ``moves`` names axes with a sign for the direction when the dial goes up, such as ``"diversity+ quality-"``;
+    axes are quality, diversity, complexity and cost. Empty: none that its paper names.
+    """
+    metadata = {"does": does, "moves": moves}
+    if isinstance(default, dict | list):
+        return field(default_factory=lambda: copy(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,8 +67,13 @@ class GenerationContext(Protocol):
     answerer: Asker
     judge: Asker
     rng: Random
+    """The run's own stream."""
+    shared_rng: Random
+    """A stream that starts alike for every method of a repetition: what is drawn from it is paired."""
     remaining: int
-    """Examples still wanted at the start."""
+    """Rows to aim for: the examples wanted, or fewer where the budget ends before by the method's declared cost."""
+    members: tuple[str, ...]
+    """Teachers that act as one, a single name where there is one: material ``member`` says which is asked."""
 
     def reject(
         self,
@@ -69,6 +93,21 @@ class GenerationContext(Protocol):
 
     def reference_rows(self, n: int) -> list[Example]:
         """Rows uniform over the task's grammar with right answers, the same for every control. Controls only."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
+        """Return unit vectors (n, d) of texts by the suite's encoder, all-MiniLM-L6-v2 in float32."""
+        ...
+
+    def gradients(self, rows: Sequence[Example]) -> "npt.NDArray[np.float32]":
+        """Return unit vectors (n, d): each row's projected gradient in the task's small base model."""
+        ...
+
+    def proxy(self, rows: Sequence[Example], *, after: Asker | None = None) -> Asker:
+        """Train the task's small base model on rows and return it as one who answers; no rows leave it as it is.
+
+        Training starts from the base, or from ``after``, an earlier proxy. Its answers cost no teacher tokens.
+        """
         ...
 
     def run_program(self, program: Program) -> ProgramRun:

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from qdcbench.cli.common import add_plugins
 from qdcbench.registry import discover
-from qdcbench.testing import Finding, check_method, check_task
+from qdcbench.testing import Finding, check_plugins
 
 __all__ = ["add_parser", "run"]
 
@@ -25,30 +26,32 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line a check; return 1 when one does not hold."""
+    """Print a line a check as they come, in the order of the names; return 1 when one does not hold."""
     registry = discover(args.plugins)
     names = [*registry.methods, *registry.tasks] if args.all else args.names
     if not names:
         print("qdcbench check: name a plugin or give --all")
         return 2
+    for name in names:  # a wrong name is told before anything runs
+        registry.task(name) if name in registry.tasks else registry.method(name)
     findings: list[Finding] = []
-    for name in names:
-        known = name in registry.tasks
-        findings += check_task(registry.task(name)) if known else check_method(registry.method(name), registry)
-    findings += [
-        Finding(plugin=b.name, check="loads", holds=False, detail=b.sentence) for b in registry.broken if args.all
-    ]
+    for found in check_plugins(names, args.plugins):
+        findings += found
+        if not args.json:
+            _show(found)
+    broken = [Finding(plugin=b.name, check="loads", holds=False, detail=b.sentence) for b in registry.broken]
+    findings += broken if args.all else []
     if args.json:
-        print(
-            json.dumps(
-                [{"plugin": f.plugin, "check": f.check, "holds": f.holds, "detail": f.detail} for f in findings],
-                indent=1,
-            )
-        )
+        rows = [{"plugin": f.plugin, "check": f.check, "holds": f.holds, "detail": f.detail} for f in findings]
+        print(json.dumps(rows, indent=1))
     else:
-        for finding in findings:
-            print(
-                f"{'ok  ' if finding.holds else 'FAIL'} {finding.plugin}: {finding.check}"
-                + (f" ({finding.detail})" if finding.detail else "")
-            )
+        _show(broken if args.all else [])
+        failed = sum(not finding.holds for finding in findings)
+        print(f"{len(findings)} checks on {len(names)} plugins, {failed} failed")
     return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        detail = f" ({finding.detail})" if finding.detail else ""
+        print(f"{'ok  ' if finding.holds else 'FAIL'} {finding.plugin}: {finding.check}{detail}", flush=True)

@@ -7,11 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from qdcbench.api import MethodPlugin
 from qdcbench.budgets import BUDGETS
 from qdcbench.cli.common import add_plugins
+from qdcbench.errors import ConfigError
 from qdcbench.measures.table import METRICS
 from qdcbench.probes.recipe import RECIPES
-from qdcbench.registry import Registry, default_params, discover
+from qdcbench.registry import Entry, Registry, default_params, discover
 from qdcbench.selection import RULES
 from qdcbench.suite import embedded_suites, parse_suite
 from qdcbench.teachers.build import TEACHER_KINDS
@@ -24,10 +26,12 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "list",
         help="methods, tasks, suites, measures, budgets, probes, teachers, selection rules; broken plugins too",
-        epilog="examples: qdcbench list | qdcbench list methods --plugins my_methods | qdcbench list measures --json",
+        epilog="examples: qdcbench list | qdcbench list methods --plugins my_methods | qdcbench list methods persona | "
+        "qdcbench list measures --json",
     )
-    parser.add_argument("what", nargs="?", choices=tuple(_TABLES), help="only this kind (default: all)")
-    parser.add_argument("--json", action="store_true", help="JSON for programs")
+    parser.add_argument("what", nargs="?", choices=(*_TABLES, "method"), help="only this kind (default: all)")
+    parser.add_argument("name", nargs="?", help="with methods: all that this method's plugin says")
+    parser.add_argument("--json", action="store_true", help="JSON for programs; of methods, all that plugins say")
     add_plugins(parser)
     parser.set_defaults(func=run)
 
@@ -107,24 +111,47 @@ _TABLES = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables."""
+    """Print the tables, or one method."""
+    what = "methods" if args.what == "method" else args.what
+    if args.name and what != "methods":
+        raise ConfigError(f"only a method has more to say by name, not one of the {what}; leave {args.name!r} out")
     registry = discover(args.plugins)
-    wanted = [args.what] if args.what else list(_TABLES)
-    found = {what: _TABLES[what](registry) for what in wanted}
+    if args.name:
+        return _one_method(registry.method(args.name), as_json=args.json)
+    wanted = [what] if what else list(_TABLES)
     if args.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps({kind: _rows(kind, registry) for kind in wanted}, indent=1))
         return 0
     console = Console()
-    for what, rows in found.items():
+    for kind in wanted:
+        rows = _TABLES[kind](registry)
         if not rows:
-            if args.what:
-                print(f"no {what}")
+            if what:
+                print(f"no {kind}")
             continue
-        table = Table(title=what, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=kind, title_justify="left", box=None, pad_edge=False)
         for column in rows[0]:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*("" if value is None else str(value) for value in row.values()))
         console.print(table, markup=False)
         console.print()
+    return 0
+
+
+def _rows(kind: str, registry: Registry) -> list[dict[str, Any]]:
+    """Return what a program reads of a kind: of a method, all that its plugin says."""
+    if kind != "methods":
+        return _TABLES[kind](registry)
+    from qdcbench.report.methods import methods_info
+
+    return list(methods_info(registry).values())
+
+
+def _one_method(entry: Entry[MethodPlugin], *, as_json: bool) -> int:
+    from qdcbench.report.method_text import method_text
+    from qdcbench.report.methods import method_info
+
+    info = method_info(entry)
+    print(json.dumps(info, indent=1, ensure_ascii=False) if as_json else method_text(info))
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qdcbench.errors import ConfigError
 from qdcbench.store import write_atomic
+from qdcbench.teachers.prompts import SHARED
 
 __all__ = ["add_parser", "run"]
 
@@ -15,15 +16,15 @@ _METHOD = '''"""{title}: say the idea in one line."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qdcbench.api import Component, Example, GenerationContext, method
+from qdcbench.api import Component, Cost, Example, GenerationContext, dial, method
 
 
 @dataclass(frozen=True)
 class Params:
-    """Dials of the method."""
+    """How many seed examples a request shows, and how freely the teacher writes."""
 
-    exemplars: int = 4
-    """How many seed examples a request shows."""
+    exemplars: int = dial(4, "seed examples that a request shows", "diversity-")
+    temperature: float = dial(1.0, "temperature of the proposals", "diversity+ quality-")
 
 
 @method(
@@ -34,30 +35,41 @@ class Params:
     params=Params,
     fidelity=(Component(name="imitation of seed examples", state="present"),),
     intents=("propose", "answer"),
+    cost=Cost(calls={{"propose": 1.0, "answer": 1.0}}),
 )
 def generate(ctx: GenerationContext, params: Params) -> Iterator[Example]:
     """Yield examples until the harness stops asking."""
     while True:
         shots = ctx.rng.sample(ctx.seed_examples, min(params.exemplars, len(ctx.seed_examples)))
-        text = ctx.teacher.ask("propose", exemplars=[shot.prompt for shot in shots], count=1)
+        shown = [shot.prompt for shot in shots]
+        text = ctx.teacher.ask("propose", exemplars=shown, count=1, temperature=params.temperature)
         prompt = text.strip().splitlines()[0].lstrip("0123456789. ") if text.strip() else ""
         if not prompt:
             ctx.reject(text, "empty proposal")
             continue
-        completion = ctx.answerer.ask("answer", prompt=prompt, temperature=0.0)
+        told = {{"description": ctx.description, "examples": list(ctx.seed_examples[:3])}}
+        completion = ctx.answerer.ask("answer", prompt=prompt, temperature=0.0, **told)
         if not completion.strip():
             ctx.reject(prompt, "empty answer")
             continue
         yield Example(prompt=prompt, completion=completion.strip(), parents=tuple(shot.id for shot in shots))
 '''
 
-_PROMPTS = '''[propose]
+_PROMPTS = '''# Prompts of {name}. revisions: how often each was rewritten after its first form; effort is told.
+revisions = 0
+
+[propose]
 user = """Here are some tasks:
 {exemplars}
 Write {count} new task of the same kind, different from all of these. Reply with the task alone."""
+'''
 
+_ANSWER = '''
 [answer]
-user = """Solve this task and reply with the answer alone.
+user = """{description}
+Tasks with their answers:
+{examples}
+Solve this task and reply with the answer alone.
 {prompt}"""
 '''
 
@@ -85,10 +97,18 @@ def run(args: argparse.Namespace) -> int:
         if file.exists():
             raise ConfigError(f"{file} exists already; choose another name or delete it")
     write_atomic(path, _METHOD.format(name=args.name, title=args.name.replace("_", " ").capitalize()))
-    write_atomic(prompts, _PROMPTS)
+    # Where all methods share one way of answering, a section of one's own would make rows differ by it.
+    shared = (prompts.parent / SHARED).is_file()
+    write_atomic(prompts, _PROMPTS.replace("{name}", args.name) + ("" if shared else _ANSWER))
     scanned = [Path(folder).resolve() for folder in importlib.import_module("qdcbench.methods").__path__]
     private = "" if args.folder.resolve() in scanned else f" --plugins {args.folder}"
     print(f"wrote {path} and {prompts}")
-    print(f"next: qdcbench check {args.name}{private}")
-    print(f"then: qdcbench run --method {args.name} --budget tiny{private}")
+    print("next steps:")
+    for command, why in (
+        (f"qdcbench check {args.name}{private}", "conformance, in seconds, on the scripted teacher"),
+        (f"qdcbench run --method {args.name} --budget tiny{private}", "a first run to its page"),
+        (f"qdcbench list methods {args.name}{private}", "what its page will say: idea, cost, dials, fidelity, prompts"),
+    ):
+        print(f"  {command}\n      {why}")
+    print(f"  then write the idea into {path}, raise version whenever rows change, and tell the fidelity as it is")
     return 0

@@ -11,6 +11,7 @@ __all__ = [
     "ArmSummary",
     "Comparison",
     "ControlCheck",
+    "FilteredArms",
     "Interval",
     "PromisedCell",
     "Rank",
@@ -222,10 +223,26 @@ class ControlCheck:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FilteredArms:
+    """Arms of one method that differ in the selection rule alone.
+
+    ``arm`` names them together, ``setting`` is their group without the rule, ``rules`` maps each rule to the arm that
+    has it, in the group ``setting|rule``; the numbers are in the arms' summaries.
+    """
+
+    arm: str
+    method: str
+    setting: str
+    simulated: bool
+    rules: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Analysis:
     """All numbers of an edition.
 
-    ``contrasts`` are effects on ID minus effects on OOD, each axis once per scope.
+    ``contrasts`` are effects on ID minus effects on OOD, each axis once per scope. ``filters`` is empty where no
+    method has records that differ in the selection rule alone.
     """
 
     schema_version: int
@@ -251,3 +268,4 @@ class Analysis:
     smallest_effect: float | None = None
     distances: Mapping[str, str] = field(default_factory=dict)
     """Score name to ``id`` or ``ood``; a name that is missing is read from its own words (see report.points)."""
+    filters: tuple[FilteredArms, ...] = ()

@@ -20,6 +20,7 @@ __all__ = [
     "Metric",
     "ProbeRun",
     "Provenance",
+    "Rule",
     "RunRecord",
     "RunSpec",
     "Score",
@@ -98,6 +99,11 @@ class TeacherSpec:
         return self.kind == "scripted"
 
     @property
+    def each(self) -> "tuple[TeacherSpec, ...]":
+        """The teachers that may answer: the members of an ensemble, else this one alone."""
+        return tuple(member for member, _ in self.members) if self.kind == "ensemble" else (self,)
+
+    @property
     def members(self) -> "tuple[tuple[TeacherSpec, float], ...]":
         """The teachers of an ensemble, written ``kind:model*weight+kind:model``, and their shares, which add to 1.
 
@@ -134,11 +140,15 @@ class TeacherSpec:
         return {"kind": self.kind, "model": "" if known else self.model, "options": options}
 
 
+Rule = Literal["native", "none", "common", "native+common", "verified", "thinned"]
+"""A selection rule; `qdcbench.selection.RULES` says what each keeps."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SelectionSpec:
     """Which attempts become training rows, and how many at most (None: all)."""
 
-    rule: Literal["native", "none", "verified", "thinned"] = "native"
+    rule: Rule = "native"
     n: int | None = None
 
 

@@ -7,6 +7,8 @@ from qdcbench import __version__
 from qdcbench.canon import plain
 from qdcbench.records import Analysis, ArmSummary, Comparison, Interval, RunRecord
 from qdcbench.report.cost import ALL_COSTS, cost_columns
+from qdcbench.report.filters import filter_data
+from qdcbench.report.method_data import page_names
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -54,11 +56,18 @@ def page_data(analysis: Analysis, records: Sequence[RunRecord], methods_info: Ma
         ],
         "controls": [{**plain(c), "group": group_title(c.group)} for c in analysis.controls],
         "relations": _relations(analysis),
-        "methods": {name: plain(methods_info[name]) for name in sorted(used) if name in methods_info},
+        "filters": filter_data(analysis),
+        "methods": {name: _method(methods_info[name]) for name in sorted(used) if name in methods_info},
+        "pages": {name: page for name, page in page_names(sorted(used)).items() if name in methods_info},
         "runs": {r.run_id: _run(r) for r in sorted(records, key=lambda r: r.run_id) if r.run_id in known},
     }
     result: Json = plain(data)
     return result
+
+
+def _method(info: Mapping[str, Any]) -> Json:
+    """What the main page says of a method; its own page has the rest."""
+    return {key: info[key] for key in ("summary", "reference", "link", "version", "role", "params", "fidelity")}
 
 
 def _cell(value: Interval) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The leaderboard as one HTML file that opens from disk: data, style, script and figures inside."""
+"""The leaderboard as HTML that opens from disk: one file with all inside, and one beside it for each method."""
 
 import base64
 import hashlib
@@ -14,11 +14,14 @@ from typing import Any
 from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.figures import FIGURES, figure_data
+from qdcbench.report.method_data import page_names
+from qdcbench.report.method_page import method_body
 from qdcbench.report.page_data import page_data
 from qdcbench.report.points import as_written
 
 __all__ = ["build_site", "json_for_script"]
 
+_STYLES = ("board.css",)
 _SCRIPTS = ("pieces.js", "runs.js", "sections.js", "board.js")
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -36,13 +39,13 @@ def build_site(
     figures_dir: Path,
     out_dir: Path,
 ) -> Path:
-    """Write ``index.html`` and return its path; same input, same bytes.
+    """Write ``index.html`` and ``methods/NAME.html`` for its methods; return the former's path. Same input, same bytes.
 
     Args:
         analysis: what is shown.
         records: the runs behind it, for the drill-down.
-        methods_info: method name to ``summary``, ``reference``, ``version`` and ``fidelity`` (rows of
-            ``name``, ``state``, ``note``), plain JSON.
+        methods_info: method name to what its plugin says (`qdcbench.report.methods.method_info`); a method of the
+            edition that is not in it has no page.
         figures_dir: folder with the PNG files of ``write_figures``; a missing one is left out.
         out_dir: folder to write to.
 
@@ -50,26 +53,39 @@ def build_site(
         StoreError: a file cannot be read or written.
     """
     analysis = as_written(analysis)
-    style = _page_file("board.css")
-    script = "\n".join(_page_file(name) for name in _SCRIPTS)
     parts = {
         "edition": html.escape(analysis.edition),
-        "policy": f"default-src 'none'; img-src data:; style-src {_allow(style)}; script-src {_allow(script)}; "
-        "base-uri 'none'; form-action 'none'",
-        "style": style,
-        "script": script,
         "data": json_for_script(page_data(analysis, records, methods_info)),
         "figures": _figures(analysis, records, figures_dir),
     }
+    _write(out_dir / "index.html", "template.html", parts, styles=_STYLES, scripts=_SCRIPTS)
+    for name, page in page_names([arm.method for arm in analysis.arms]).items():
+        if name in methods_info:
+            parts = {
+                "title": html.escape(f"{name} · QDCBench {analysis.edition}"),
+                "body": method_body(analysis, records, methods_info[name]),
+            }
+            _write(out_dir / page, "method.html", parts, styles=(*_STYLES, "method.css"), scripts=("method.js",))
+    return out_dir / "index.html"
+
+
+def _write(
+    path: Path, template: str, parts: Mapping[str, str], *, styles: Sequence[str], scripts: Sequence[str]
+) -> None:
+    """Fill a template and write it; nothing but its own style, script and pictures may be loaded."""
+    style, script = ("\n".join(map(_page_file, names)) for names in (styles, scripts))
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_allow(style)}; script-src {_allow(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    filled = {**parts, "policy": policy, "style": style, "script": script}
     # One pass, so that a placeholder inside of inserted text stays text.
-    page = re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], _page_file("template.html"))
-    path = out_dir / "index.html"
+    page = re.sub(r"\{\{ (\w+) \}\}", lambda match: filled[match[1]], _page_file(template))
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}; choose another folder") from None
-    return path
 
 
 def _page_file(name: str) -> str:

@@ -9,6 +9,7 @@ from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
 from qdcbench.report.cells import Cell, Column, Table
 from qdcbench.report.cost import COST_NOTE, cost_columns
+from qdcbench.report.filters import filter_tables
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -181,20 +182,22 @@ def _where_changes(keys: Sequence[object]) -> tuple[int, ...]:
 
 
 def all_tables(analysis: Analysis) -> list[Table]:
-    """Return the main table of each group, then verdicts, then primary and exploratory relations."""
+    """Return the main table of each group, filters, then verdicts, then primary and exploratory relations."""
     relations = [relation_table(analysis, primary=primary) for primary in (True, False)]
-    return [*(main_table(analysis, group) for group in analysis.groups), verdict_table(analysis), *relations]
+    main = [main_table(analysis, group) for group in analysis.groups]
+    return [*main, *filter_tables(analysis), verdict_table(analysis), *relations]
 
 
 def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
-    """Return what a terminal shows after a run: main tables, then verdicts without their long rules.
+    """Return what a terminal shows after a run: main tables, filters, then verdicts without their long rules.
 
     Hand each to ``print`` of a rich console.
     """
     from qdcbench.report.table_forms import TerminalTable
 
     main = [TerminalTable(main_table(analysis, g), frozenset({"role", "rows"})) for g in analysis.groups]
-    return [*main, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
+    filters = [TerminalTable(table) for table in filter_tables(analysis)]
+    return [*main, *filters, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
 
 
 def write_tables(analysis: Analysis, folder: Path) -> list[Path]:

@@ -1,5 +1,7 @@
-"""Which attempts become training rows: rules, decontamination, thinning to n."""
+"""Which attempts become training rows: rules, the common filter, decontamination, thinning to n."""
 
-from qdcbench.selection.rules import RULES, Selected, normal_prompt, select
+from qdcbench.selection.common import common_reasons
+from qdcbench.selection.normal import normal_prompt
+from qdcbench.selection.rules import RULES, Selected, select
 
-__all__ = ["RULES", "Selected", "normal_prompt", "select"]
+__all__ = ["RULES", "Selected", "common_reasons", "normal_prompt", "select"]

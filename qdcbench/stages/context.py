@@ -1,13 +1,19 @@
 """What a method is handed: seed examples, three metered roles, its generator, and a log of every attempt."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from qdcbench.api import Asker, Check, Example, PluginError, Program, ProgramRun, Task
 from qdcbench.records import Attempt
 from qdcbench.teachers.desk import Desk
 
-__all__ = ["AttemptLog", "Context"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["AttemptLog", "Context", "Given", "Tools"]
 
 
 class AttemptLog:
@@ -48,25 +54,47 @@ class AttemptLog:
         self._calls, self._tokens = usage.calls, usage.tokens
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tools:
+    """What a method may use beside its teachers: functions of the harness, each loaded when it is first called.
+
+    ``references`` is None for all but controls.
+    """
+
+    references: Callable[[int], Sequence[Example]] | None
+    program: Callable[[Program], ProgramRun]
+    embed: Callable[[Sequence[str]], "npt.NDArray[np.float32]"]
+    gradients: Callable[[Sequence[Example]], "npt.NDArray[np.float32]"]
+    proxy: Callable[[Sequence[Example], Asker | None], Asker]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What a run hands to its method as data."""
+
+    seed_examples: tuple[Example, ...]
+    remaining: int
+    members: tuple[str, ...]
+    rng: Random
+    shared_rng: Random
+
+
 class Context:
     """The one implementation of ``qdcbench.api.GenerationContext``."""
 
-    def __init__(
-        self, task: Task, roles: Mapping[str, Asker], log: AttemptLog, *, rng: Random, seeds: tuple[Example, ...],
-        references: Callable[[int], Sequence[Example]] | None, remaining: int,
-        program: Callable[[Program], ProgramRun],
-    ) -> None:  # fmt: skip
-        self.seed_examples = seeds
+    def __init__(self, task: Task, roles: Mapping[str, Asker], log: AttemptLog, given: Given, tools: Tools) -> None:
+        self.seed_examples = given.seed_examples
         self.description = task.description
         self.teacher = roles["teacher"]
         self.answerer = roles["answerer"]
         self.judge = roles["judge"]
-        self.rng = rng
-        self.remaining = remaining
+        self.rng = given.rng
+        self.shared_rng = given.shared_rng
+        self.remaining = given.remaining
+        self.members = given.members
         self._task = task
         self._log = log
-        self._references = references
-        self._program = program
+        self._tools = tools
 
     def reject(
         self, prompt: str, reason: str, *, completion: str = "", parents: Sequence[str] = (),
@@ -85,10 +113,22 @@ class Context:
 
     def reference_rows(self, n: int) -> list[Example]:
         """First ``n`` rows of the repetition's reference rows; only a control may ask."""
-        if self._references is None:
+        if self._tools.references is None:
             raise PluginError("reference_rows() is for controls; a method must not see right-answered rows")
-        return list(self._references(n))
+        return list(self._tools.references(n))
+
+    def embed(self, texts: Sequence[str]) -> "npt.NDArray[np.float32]":
+        """Return unit vectors (n, d) of texts."""
+        return self._tools.embed(texts)
+
+    def gradients(self, rows: Sequence[Example]) -> "npt.NDArray[np.float32]":
+        """Return unit vectors (n, d): each row's projected gradient in the task's small base model."""
+        return self._tools.gradients(rows)
+
+    def proxy(self, rows: Sequence[Example], *, after: Asker | None = None) -> Asker:
+        """Train the task's small base model on rows, from the base or from an earlier proxy."""
+        return self._tools.proxy(rows, after)
 
     def run_program(self, program: Program) -> ProgramRun:
         """Run a foreign program beside the gateway."""
-        return self._program(program)
+        return self._tools.program(program)

@@ -3,7 +3,7 @@
 import itertools
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,22 @@ from typing import Any
 from qdcbench.api import (
     INTENTS,
     BudgetExhausted,
+    Cost,
     Example,
     GenerationContext,
     MethodPlugin,
     PluginError,
-    Program,
-    ProgramRun,
     Task,
     Teacher,
 )
 from qdcbench.canon import digest
 from qdcbench.deadline import deadline
-from qdcbench.records import DATA_PARAMS, Attempt, Call, RunSpec, Usage, from_json
+from qdcbench.records import DATA_PARAMS, Attempt, Budget, Call, RunSpec, Usage, from_json
 from qdcbench.registry import Entry, resolve_params
 from qdcbench.seeds import seed_for, stream
 from qdcbench.stages.bench import Bench
-from qdcbench.stages.context import AttemptLog, Context
+from qdcbench.stages.context import AttemptLog, Context, Given
+from qdcbench.stages.tools import SLACK, Run, tools_of
 from qdcbench.store import Store, read_jsonl, write_jsonl
 from qdcbench.teachers.build import build_teacher, prices_of
 from qdcbench.teachers.desk import Desk
@@ -44,12 +44,6 @@ CALLS = "calls.jsonl"
 
 PARTIAL = "generate-partial"
 """Store stage of what a failed generation had made."""
-
-PROGRAMS = "programs"
-"""Folder in the store where foreign programs run and leave their logs."""
-
-SLACK = 30.0
-"""Seconds between the end of a clock that a budget or a program obeys and the moment a method is interrupted."""
 
 LONGEST_TEXT = 100_000
 """Characters; a longer prompt or completion is a runaway reply, not an example."""
@@ -162,37 +156,21 @@ def partial(spec: RunSpec, bench: Bench) -> SyntheticDataset | None:
     return None if found is None else _read(found)
 
 
-def _run_program(program: Program, spec: RunSpec, bench: Bench, desk: Desk, seeds: tuple[Example, ...]) -> ProgramRun:
-    # A server is loaded only where a program runs beside it.
-    from qdcbench.stages.program import ProgramSite, run_program
+def _affordable(budget: Budget, cost: Cost | None) -> int:
+    """Rows that the budget may pay for if they cost half of what the method declares, at most those it asks for.
 
-    desk.finish()  # nobody would settle what is open, and its room, while the program runs
-    folder = bench.store.root / PROGRAMS / generation_key(spec, bench.registry.method(spec.method))[:16]
-    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run; its answers are recorded
-    axes = {"task": spec.task, "repetition": spec.repetition}
-    teachers = [member for member, _ in spec.teacher.members] if spec.teacher.kind == "ensemble" else [spec.teacher]
-    site = ProgramSite(
-        desk=desk,
-        model=spec.teacher.name if spec.teacher.kind == "ensemble" else spec.teacher.model,
-        seeds=seeds,
-        folder=folder,
-        base=bench.base,
-        examples=spec.budget.examples,
-        seed=seed_for(spec.root_seed, "teacher", axes | {"role": "teacher"}),
-        seconds=spec.budget.seconds or max(1.0, bench.seconds - SLACK),
-        key_variables=("OPENAI_API_KEY", *(str(teacher.options.get("api_key_env", "")) for teacher in teachers)),
-    )
-    return run_program(program, site)
-
-
-def _reference_source(spec: RunSpec, task: Task) -> Callable[[int], Sequence[Example]]:
-    # All controls of a repetition cut from the same rows, so that they differ only in what was done to them.
-    axes = {"task": spec.task, "repetition": spec.repetition}
-
-    def rows(n: int) -> Sequence[Example]:
-        return task.reference_rows(stream(spec.root_seed, "reference", axes), spec.budget.examples)[:n]
-
-    return rows
+    Declared costs hold within a factor of two. To aim too high costs a few questions whose rows are never made; to
+    aim too low would cost rows.
+    """
+    if cost is None or not sum(cost.calls.values()):
+        return budget.examples
+    calls, setup, tokens = sum(cost.calls.values()), cost.setup_calls, cost.prompt_tokens + cost.completion_tokens
+    paid = [float(budget.examples)]
+    if budget.teacher_tokens is not None:
+        paid.append((budget.teacher_tokens / tokens - setup) / calls)
+    if budget.teacher_calls is not None:
+        paid.append((budget.teacher_calls - setup) / calls)
+    return max(1, int(min(paid[0], 2 * min(paid))))
 
 
 def _write(store: Store, stage: str, key: str, log: AttemptLog, desk: Desk, stopped_by: str) -> Path:
@@ -242,16 +220,15 @@ def generate(spec: RunSpec, bench: Bench) -> SyntheticDataset:
     seeds = tuple(task.seed_examples(stream(spec.root_seed, "seed_examples", axes)))
     for seed in seeds:
         desk.know(seed)
-    context = Context(
-        task,
-        _roles(spec, entry, desk),
-        log,
+    given = Given(
+        seed_examples=seeds,
+        remaining=_affordable(spec.budget, entry.plugin.cost),
+        members=tuple(teacher.name for teacher in spec.teacher.each),
         rng=stream(spec.root_seed, "generate", axes | {"method": spec.method}),
-        seeds=seeds,
-        references=_reference_source(spec, task) if entry.plugin.role == "control" else None,
-        remaining=spec.budget.examples,
-        program=lambda program: _run_program(program, spec, bench, desk, seeds),
+        shared_rng=stream(spec.root_seed, "generate", axes | {"method": ""}),
     )
+    tools = tools_of(Run(spec=spec, bench=bench, desk=desk, seeds=seeds, key=key))
+    context = Context(task, _roles(spec, entry, desk), log, given, tools)
     try:
         with deadline(seconds, f"method {spec.method!r} ran past its wall clock of {seconds:g} s"):
             stopped_by = _run(spec, entry, context, log, bench.base)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from qdcbench.api import INTENTS, Reply, Request, Teacher
-from qdcbench.errors import TeacherError
+from qdcbench.errors import TeacherError, did_you_mean
 from qdcbench.seeds import seed_for
 from qdcbench.teachers.canonical import canonical_request
 from qdcbench.teachers.desk import Submitting
@@ -45,11 +45,14 @@ class Ensemble:
         return f"{type(self).__name__}({', '.join(member.name for member in self.members)})"
 
     def member_for(self, request: Request, seed: int) -> Member:
-        """Return the member that answers a request.
+        """Return the member that answers a request: the one that its material ``member`` names, else a drawn one.
 
         Raises:
-            TeacherError: none of them can be asked this.
+            TeacherError: none of them can be asked this, or there is no member of that name.
         """
+        named = request.material.get("member")
+        if named is not None:
+            return self._named(str(named))
         able = [member for member in self.members if member.can(request.intent)]
         if not able:
             raise TeacherError(f"no member of the ensemble can be asked to {request.intent}; add one that can")
@@ -60,6 +63,12 @@ class Ensemble:
             if place < 0:
                 return member
         return able[-1]
+
+    def _named(self, name: str) -> Member:
+        found = {member.name: member for member in self.members}
+        if name not in found:
+            raise TeacherError(f"the ensemble has no member {name!r}; {did_you_mean(name, found)}")
+        return found[name]
 
     def complete(self, requests: Sequence[Request], seed: int) -> list[Reply]:
         """Ask all members at once, each its own requests; replies in the order of requests.

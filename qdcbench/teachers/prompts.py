@@ -12,9 +12,15 @@ from qdcbench.canon import digest
 from qdcbench.errors import PluginError, did_you_mean
 from qdcbench.records import Example
 
-__all__ = ["PromptBook", "Section", "Template", "plain_messages", "render_value"]
+__all__ = ["SHARED", "PromptBook", "Section", "Template", "plain_messages", "render_value", "section_texts"]
 
 Messages = tuple[tuple[str, str], ...]
+
+ROLES = ("system", "user", "raw")
+"""Who may speak in a section, in the order of speaking."""
+
+SHARED = "_shared.toml"
+"""Sections that all methods of a folder have, unless their own file has one of that name."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -95,49 +101,53 @@ def _text_of(value: Any, name: str, where: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One prompt: the user's message and, where wanted, the system's."""
+    """One prompt by role: a user's message and, where wanted, the system's before it; or ``raw`` alone, to continue."""
 
-    system: Template | None
-    user: Template
+    templates: Mapping[str, Template]
 
     def render(self, material: Mapping[str, Any]) -> Messages:
         """Return (role, text) pairs; PluginError as in `Template.render`."""
-        user = ("user", self.user.render(material))
-        return (user,) if self.system is None else (("system", self.system.render(material)), user)
+        return tuple((role, self.templates[role].render(material)) for role in ROLES if role in self.templates)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptBook:
-    """All prompts of a method by name. ``where`` is the file, existing or not, for error sentences."""
+    """All prompts of a method by name. ``where`` is the file, existing or not, for error sentences.
+
+    ``revisions`` is how often each prompt was rewritten after its first form, by its author's account; None: unsaid.
+    """
 
     where: str
     sections: Mapping[str, Section] = field(default_factory=dict)
+    revisions: int | None = None
 
     @classmethod
     def load(cls, path: Path | None, method: str) -> "PromptBook":
-        """Read the prompt file of a method; one that has none (``path`` is None or no file) has an empty book.
+        """Read the prompt file of a method, and ``_shared.toml`` beside it for the sections that it lacks.
+
+        One that has no file (``path`` is None or no file) has an empty book.
 
         Raises:
-            PluginError: the file is not TOML, or a section is not made of ``user`` and, optionally, ``system``.
+            PluginError: a file is not TOML, or a section is not made of ``user`` and, optionally, ``system``, or of
+                ``raw`` alone.
         """
         where = f"prompts/{method}.toml"
         if path is None or not path.is_file():
             return cls(where=where)
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise PluginError(f"{where} is not TOML in UTF-8: {error}") from None
-        return cls(where=where, sections={name: _section(table, f"{where} [{name}]") for name, table in tables.items()})
+        tables = _tables(path, where)
+        revisions = tables.pop("revisions", None)
+        if revisions is not None and (not isinstance(revisions, int) or revisions < 0):
+            raise PluginError(f"{where}: revisions is {revisions!r} and must be a whole number of 0 or more")
+        beside = path.parent / SHARED
+        shared = _tables(beside, f"prompts/{SHARED}") if beside.is_file() else {}
+        sections = {name: _section(table, f"prompts/{SHARED} [{name}]") for name, table in shared.items()}
+        sections |= {name: _section(table, f"{where} [{name}]") for name, table in tables.items()}
+        return cls(where=where, sections=sections, revisions=revisions)
 
     @property
     def sha256(self) -> str:
         """Digest of every template's text; comments and layout of the file do not count."""
-        return digest(
-            {
-                name: {"system": section.system.text if section.system else None, "user": section.user.text}
-                for name, section in self.sections.items()
-            }
-        )
+        return digest({name: section_texts(section) for name, section in self.sections.items()})
 
     def render(self, name: str, material: Mapping[str, Any]) -> Messages:
         """Return the messages of the section ``name``.
@@ -153,17 +163,31 @@ class PromptBook:
         return self.sections[name].render(material)
 
 
+def section_texts(section: Section) -> dict[str, str]:
+    """Return a section's templates as they were written, by role."""
+    return {role: template.text for role, template in section.templates.items()}
+
+
+def _tables(path: Path, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PluginError(f"{where} is not TOML in UTF-8: {error}") from None
+
+
 def _section(table: Any, where: str) -> Section:
-    if not isinstance(table, dict) or "user" not in table:
-        raise PluginError(f"{where} must be a section with a line user = ... and, optionally, system = ...")
+    if not isinstance(table, dict) or ("user" in table) == ("raw" in table):
+        raise PluginError(
+            f"{where} must be a section with a line user = ... and, optionally, system = ..., or with raw = ... alone"
+        )
+    known = ["raw"] if "raw" in table else ["system", "user"]
     for key, value in table.items():
-        if key not in {"system", "user"}:
-            raise PluginError(f"{where} has the unknown key {key!r}; {did_you_mean(key, ['system', 'user'])}")
+        if key not in known:
+            raise PluginError(f"{where} has the unknown key {key!r}; {did_you_mean(key, known)}")
         if not isinstance(value, str) or not value.strip():
             raise PluginError(f"{where}: {key} must be text that is not empty")
     # Multi-line strings in TOML end with the newline before the closing quotes, which no author means.
-    templates = {key: Template.parse(value.strip("\n"), f"{where} {key}") for key, value in table.items()}
-    return Section(system=templates.get("system"), user=templates["user"])
+    return Section(templates={k: Template.parse(v.strip("\n"), f"{where} {k}") for k, v in table.items()})
 
 
 def plain_messages(intent: str, material: Mapping[str, Any]) -> Messages:

@@ -7,7 +7,7 @@ import aiohttp
 
 from qdcbench.api import Reply, Request
 from qdcbench.errors import did_you_mean
-from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, read_answer
+from qdcbench.teachers.chat.endpoint import BadAnswer, Endpoint, is_plain, read_answer
 from qdcbench.teachers.chat.quotes import quoted, words_of
 from qdcbench.teachers.chat.retry import LONGEST_WAIT, Fault, retry_after, worth_retrying
 from qdcbench.teachers.ledger.transaction import NOT_SENT
@@ -17,6 +17,11 @@ __all__ = ["Listener"]
 _NEVER_SENT = (
     aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError,
 )  # fmt: skip
+
+_PLAIN = (
+    "this method sends plain text to continue, so the server needs /completions beside its chat; use another server "
+    "or a model in this process (local:...)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +44,7 @@ class Listener:
                 completion_tokens=completion, silent=error.used is None,
             )  # fmt: skip
 
-    def refusal(self, status: int, headers: Mapping[str, str], content: bytes) -> Fault:
+    def refusal(self, status: int, headers: Mapping[str, str], content: bytes, request: Request) -> Fault:
         """Read a response with another status; by our rule nothing is charged for it."""
         said, outcome = words_of(content, self.key), f"status {status}"
         told = outcome + (f" ({said})" if said else "")
@@ -57,6 +62,8 @@ class Listener:
             told = f"status 401, the key is missing or wrong; {advice}"
         elif status == 403:
             told += f"; the key in {name} may not use this model"
+        elif status in {404, 405, 501} and is_plain(request):
+            told += f"; {_PLAIN}"
         elif 300 <= status < 400:
             told += "; that is a redirect, put the final address into base_url"
         return Fault(outcome=outcome, sentence=told, retry=False, named=status in {400, 404})

@@ -290,4 +290,4 @@ class Wire:
             return self._listener.broken(error, answered=self._answered)
         if response.status == 200:
             return self._listener.answer(content, job.request)
-        return self._listener.refusal(response.status, response.headers, content)
+        return self._listener.refusal(response.status, response.headers, content, job.request)
