@@ -65,7 +65,7 @@ def test_the_scaffold_breaks_none(scaffold):
         ([("dial(4, ", "4  # ("), ('"diversity-")\n    temp', '\n    temp')], "says what every dial does", "exemplars"),
         ([('"diversity-"', '"variety-"')], "names axes that its dials move", "exemplars: variety-"),
         ([('"diversity-"', '"diversity"')], "names axes that its dials move", "exemplars: diversity"),
-        ([("@method(", "# more\n" * 80 + "@method(")], "is a file of at most 110 lines", "lines"),
+        ([("@method(", "# more\n" * 80 + "@method(")], "is a file of at most 100 lines", "lines"),
         ([("from qdcbench.api", "from qdcbench.canon import digest\nfrom qdcbench.api")], "imports only qdcbench.api",
          "qdcbench.canon"),
         ([(YIELD, '        open("left.txt", "w").close()\n' + YIELD)], "writes no file", "left.txt"),

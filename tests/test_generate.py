@@ -16,6 +16,7 @@ from qdcbench.stages.bench import Bench
 from qdcbench.stages.generate import generate
 from qdcbench.stages.select import held_out_prompts, training_set
 from qdcbench.store import Store
+from qdcbench.teachers.build import parse_teacher
 from qdcbench.testing import tiny_spec
 
 HEAD = """
@@ -62,7 +63,7 @@ def test_a_finished_dataset_is_read_back_not_made_again(tmp_path):
 def test_controls_do_not_depend_on_the_teacher_and_share_their_rows(tmp_path):
     here = bench(tmp_path)
     spec = tiny_spec(here.registry.method("oracle"))
-    weak = tiny_spec(here.registry.method("oracle"), teacher="scripted:weak")
+    weak = replace(tiny_spec(here.registry.method("oracle")), teacher=parse_teacher("scripted:weak"))
     assert generate(spec, here).sha256 == generate(weak, here).sha256
     oracle = [a.prompt for a in generate(spec, here).attempts]
     shuffled = [a.prompt for a in generate(tiny_spec(here.registry.method("shuffled_answers")), here).attempts]

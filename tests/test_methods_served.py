@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from serving_model import transformers_serve
 
-from qdcbench.records import Budget, RunSpec
+from qdcbench.records import Budget, TeacherSpec
 from qdcbench.registry import discover
 from qdcbench.stages.bench import Bench, Spending
 from qdcbench.stages.generate import generate, read_calls
@@ -41,16 +41,15 @@ def test_a_method_on_an_endpoint_crashes_on_nothing_and_accounts_for_everything(
     name: str, endpoint: tuple[str, str], tmp_path: Path
 ) -> None:
     base_url, model = endpoint
-    spec: RunSpec = tiny_spec(REGISTRY.methods[name], teacher="openai:" + model)
-    teacher = replace(spec.teacher, options={"base_url": base_url, "concurrency": 4})
-    spec = replace(spec, teacher=teacher, budget=BUDGET)
+    teacher = TeacherSpec(kind="openai", model=model, options={"base_url": base_url, "concurrency": 4})
+    spec = replace(tiny_spec(REGISTRY.methods[name]), teacher=teacher, budget=BUDGET)
     ledger = tmp_path / "ledger.sqlite"
     bench = Bench(
         registry=REGISTRY, store=Store(tmp_path / "store"), base=tmp_path, spending=Spending(ledger=ledger, suite="s")
     )
     made = generate(spec, bench)
     calls = read_calls(spec, bench)
-    assert made.stopped_by in {"examples", "method", "calls"}
+    assert made.stopped_by in {"examples", "method", "teacher calls"}
     assert 0 < made.usage.calls <= BUDGET.teacher_calls
     assert len(calls) == made.usage.calls == sum(made.usage.calls_by_intent.values())
     assert sum(attempt.calls for attempt in made.attempts) <= made.usage.calls

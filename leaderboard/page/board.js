@@ -104,19 +104,16 @@ function tableHead(g, columns) {
       columns.map((c) => headCell(c.key, c.label, { title: c.note || null })), headCell("datasets", "datasets")));
 }
 
+const cellOf = (arm, c) => arm.cells[c.key] || [null, null, null, 0, "not measured"];
+
 function scoreCell(g, arm, c) {
-  const cell = arm.cells[c.key] || [null, null, null, 0, "not measured"];
+  const cell = cellOf(arm, c);
   const ranks = g.ranks[c.key];
   const tie = ranks && ranks.places[arm.arm] ? ranks.places[arm.arm][1] : "";
-  const write = (v) => written(v, c);
-  const plain = c.kind !== "number";
-  const range = bounds(cell, write);
-  const title = cell[4] && cell[0] !== null ? cell[4] : `n = ${cell[3]} datasets`;
-  return make("td", { class: `value ${c.axis || ""}${sortColumn(g) === c.key ? " active" : ""}`, title },
-    make("span", { class: "point" }, document.createTextNode(write(cell[0])),
+  return make("td", { class: `value ${c.axis || ""}${sortColumn(g) === c.key ? " active" : ""}`, title: cellTitle(cell) },
+    make("span", { class: "point" }, document.createTextNode(written(cell[0], c)),
       tie ? make("sup", { class: "tie", text: tie, title: "tie group" }) : null),
-    plain && cell[0] !== null ? null : make("span", { class: cell[0] === null || cell[1] === null ? "ci why" : "ci" }, name(range)),
-    plain ? null : track(cell, c.low, c.high));
+    below(cell, c), c.kind !== "number" ? null : track(cell, c.low, c.high));
 }
 
 function armRows(g, arm, columns, wide) {
@@ -171,6 +168,7 @@ function drawTable() {
   const label = [...columns, { key: "arm", label: "arm", family: "" }, { key: "datasets", label: "datasets", family: "" }].find((c) => c.key === key);
   $("status").textContent = `${matching.length} arm${matching.length === 1 ? "" : "s"}${hidden ? `, ${hidden} hidden by the filter` : ""}; ` +
     `coverage ${g.complete} of ${g.promised} datasets (${share} %); sorted by ${[label.family, label.label].filter(Boolean).join(", ").toLowerCase()}`;
+  $("gaps").replaceChildren(...gaps(matching.map((a) => ({ row: a.arm, cells: columns.map((c) => ({ cell: cellOf(a, c), column: c })) }))));
   const who = g.simulated ? "Simulated: a scripted teacher wrote this data, no language model was involved." : "Data written by a language model.";
   $("board-lead").replaceChildren(make("strong", {}, name(g.title)), " ", make("span", { class: g.simulated ? "badge simulated" : "badge", text: g.simulated ? "simulated" : "language model" }), " ", who);
 }

@@ -105,6 +105,32 @@ function bounds(cell, write) {
   return `[${write(low)}, ${write(high)}]`;
 }
 
+// The interval below a number of a large table, where it has one; gaps says why it has none, once for the table.
+function below(cell, column) {
+  if (column.kind !== "number" || cell[0] === null || cell[1] === null || cell[2] === null) return null;
+  return make("span", { class: "ci", text: bounds(cell, (v) => written(v, column)) });
+}
+
+const cellTitle = (cell) => cell[4] || `n = ${cell[3]} datasets`;
+
+// Why some numbers, or their intervals, are missing: each reason once, for numbers with the rows it holds for.
+function gaps(rows) {
+  const reasons = { number: new Map(), interval: new Map() };
+  for (const { row, cells } of rows) {
+    for (const { cell, column } of cells) {
+      const what = cell[0] === null ? "number" : column.kind === "number" && (cell[1] === null || cell[2] === null) ? "interval" : "";
+      if (!what) continue;
+      const why = cell[4] || "the analysis does not say why";
+      reasons[what].set(why, (reasons[what].get(why) || new Set()).add(row));
+    }
+  }
+  const some = (names) => [...names].slice(0, 3).join(", ") + (names.size > 3 ? ` and ${names.size - 3} more` : "");
+  const notes = [];
+  if (reasons.interval.size) notes.push(`Where a number has no interval: ${[...reasons.interval.keys()].join("; ")}.`);
+  for (const [why, names] of reasons.number) notes.push(`No number for ${some(names)}: ${why}.`);
+  return notes.map((note) => make("p", { class: "note" }, name(note)));
+}
+
 // A link only where a reference is an arXiv number or an https address.
 function reference(info) {
   const words = name(info.reference || "none");

@@ -49,22 +49,21 @@ function drawRelations() {
       make("thead", {}, make("tr", {}, ["axis", "measure", "score", "effect", "", "p adj.", "detectable", "datasets", "methods"].map((h) => make("th", { scope: "col", text: h })))),
       make("tbody", {}, rows.map((r) => make("tr", { class: `${r.distance}${r.primary ? "" : " exploratory"}` },
         make("td", { text: r.axis }), make("th", { scope: "row" }, name(r.measure)), make("td", {}, name(r.score)),
-        make("td", { class: "wide" }, track(r.effect, -most, most, { zero: true, band: r.detectable })),
-        make("td", { class: "number", text: `${fixed(r.effect[0], 2)} ${bounds(r.effect, (v) => fixed(v, 2))}` }),
+        make("td", { class: "wide" }, r.effect[0] === null ? make("span", { class: "ci why" }, name(r.effect[4])) :
+          track(r.effect, -most, most, { zero: true, band: r.detectable })),
+        make("td", { class: "number", text: r.effect[0] === null ? MISSING : `${fixed(r.effect[0], 2)} ${bounds(r.effect, (v) => fixed(v, 2))}` }),
         make("td", { class: "number", text: pvalue(r.p_adjusted) }), make("td", { class: "number", text: fixed(r.detectable, 2) }),
         make("td", { class: "number", text: r.n }), make("td", { class: "number", text: r.clusters }))))));
   });
-  $("relations").replaceChildren(...(DATA.relations.some((r) => !r.primary) ? [toggle] : []), ...blocks);
+  const none = DATA.without_relations.length ? [make("p", { class: "note" }, "Left out, without any estimate: ", name(DATA.without_relations.join("; ")), ".")] : [];
+  $("relations").replaceChildren(...(DATA.relations.some((r) => !r.primary) ? [toggle] : []), ...blocks, ...none);
   $("effects").hidden = !DATA.relations.length;
 }
 
 function filterCell(cell, column) {
-  const write = (v) => written(v, column);
-  const plain = column.kind !== "number";
-  return make("td", { class: `number ${column.axis}`, title: `n = ${cell[3]} datasets` },
-    make("span", { class: "point", text: write(cell[0]) }),
-    plain && cell[0] !== null ? null : make("span", { class: "ci" }, name(bounds(cell, write))),
-    plain ? null : track(cell, column.low, column.high));
+  return make("td", { class: `number ${column.axis}`, title: cellTitle(cell) },
+    make("span", { class: "point", text: written(cell[0], column) }), below(cell, column),
+    column.kind !== "number" ? null : track(cell, column.low, column.high));
 }
 
 function drawFilters() {
@@ -79,7 +78,9 @@ function drawFilters() {
           line.first ? make("th", { scope: "rowgroup", rowspan: span(i) }, methodLink(line.method, line.arm)) : null,
           make("th", { scope: "row" }, name(line.rule)), table.columns.map((c) => filterCell(line.cells[c.key], c)))))));
   };
-  $("rules").replaceChildren(...DATA.filters.map(block));
+  const foot = (table) => gaps(table.lines.map((line) => ({ row: `${line.arm} (${line.rule})`,
+    cells: table.columns.map((c) => ({ cell: line.cells[c.key], column: c })) })));
+  $("rules").replaceChildren(...DATA.filters.flatMap((table) => [block(table), ...foot(table)]));
   $("filters").hidden = !DATA.filters.length;
 }
 

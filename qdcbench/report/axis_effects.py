@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from qdcbench.records import Analysis, Relation, RunRecord
-from qdcbench.report.points import AXES, DISTANCES, WIDE_SCOPES, distance_of, headline, is_simulated, repeats_wide_scope
+from qdcbench.report.groups import WIDE_SCOPES, is_simulated, scope_place, scope_title, shown_relations
+from qdcbench.report.points import AXES, DISTANCES, distance_of, headline
 from qdcbench.report.style import (
     DISTANCE_COLOURS,
     GREY,
@@ -38,10 +39,12 @@ Row = Mapping[str, str | float | int | bool | None]
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     """Return one row per relation of a primary measure to the ID or OOD score, every scope.
 
-    A group that is all there is of its kind is left out, as it equals the scope over all groups of the kind.
+    A group that alone of its kind has an estimate is left out, as it equals the scope over all groups of the kind; so
+    are groups without any.
     """
-    shown = [r for r in _headline_relations(analysis) if r.primary and not repeats_wide_scope(analysis, r.scope)]
-    return _figure_data(analysis, shown, "axis_effects", "What each axis does to the scores")
+    shown, left_out = shown_relations(analysis, [r for r in _headline_relations(analysis) if r.primary])
+    note = f" Left out, without any estimate: {'; '.join(map(scope_title, left_out))}." if left_out else ""
+    return _figure_data(analysis, shown, "axis_effects", "What each axis does to the scores", note)
 
 
 def all_data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
@@ -58,17 +61,15 @@ def _headline_relations(analysis: Analysis) -> list[Relation]:
     shown = [r for r in analysis.relations if r.axis in AXES and distance_of(analysis, r.score)]
     both = {distance_of(analysis, r.score) for r in shown if r.score in heads}
     shown = [r for r in shown if r.score in heads or distance_of(analysis, r.score) not in both]
-    scopes = [*WIDE_SCOPES, *analysis.groups]
 
-    def key(r: Relation) -> tuple[int, str, int, bool, str, str, str]:
-        scope = scopes.index(r.scope) if r.scope in scopes else len(scopes)
+    def key(r: Relation) -> tuple[tuple[int, str], int, bool, str, str, str]:
         distance = distance_of(analysis, r.score)
-        return (scope, r.scope, AXES.index(r.axis), not r.primary, r.measure, distance, r.score)
+        return (scope_place(analysis, r.scope), AXES.index(r.axis), not r.primary, r.measure, distance, r.score)
 
     return sorted(shown, key=key)
 
 
-def _figure_data(analysis: Analysis, shown: Sequence[Relation], name: str, title: str) -> FigureData:
+def _figure_data(analysis: Analysis, shown: Sequence[Relation], name: str, title: str, note: str = "") -> FigureData:
     rows = tuple(_row(analysis, r) for r in shown)
     n = max((r.n_datasets for r in shown), default=0)
     return FigureData(
@@ -78,7 +79,7 @@ def _figure_data(analysis: Analysis, shown: Sequence[Relation], name: str, title
             "Standardised effect of each measure on the probe's score over datasets, the other two primary axes and "
             "the log of training words held fixed, with its interval. Filled: primary measures, declared before the "
             "runs; hollow: exploratory. Grey: effects smaller than the smallest that this many datasets could detect "
-            "with 80 % power; an interval inside it says little."
+            "with 80 % power; an interval inside it says little." + note
         ),
         sign=sign_text(analysis, f"n ≤ {n}", (bool(row["simulated"]) for row in rows)),
         rows=rows,
@@ -111,9 +112,9 @@ def draw(figure_data: FigureData) -> Figure:
     panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights, sharex=True)
     for axes, part, scope in zip(panels.flat, parts, scopes, strict=True):
         _panel(axes, part, figure_data)
-        known = {WIDE_SCOPES[0]: "all simulated datasets", WIDE_SCOPES[1]: "all datasets from language models"}
-        simulated = bool(part and part[0]["simulated"]) and scope not in known
-        panel_title(axes, known.get(scope, scope), simulated=simulated, width=36)
+        wide = scope in WIDE_SCOPES
+        simulated = bool(part and part[0]["simulated"]) and not wide
+        panel_title(axes, scope_title(scope) if wide else scope, simulated=simulated, width=36)
     panels.flat[-1].set_xlabel("effect (SD of score per SD of measure)")
     keys: list[Artist] = [
         Line2D([], [], marker=_MARKERS[d], ms=4, color=DISTANCE_COLOURS[d], label=d.upper()) for d in DISTANCES
@@ -163,7 +164,7 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData) -> None:
             0.0, y, axis, transform=axes.get_yaxis_transform(), fontsize=6.5, weight="bold", va="center", ha="right",
             color=INK,
         )  # fmt: skip
-    names = [printable(figure_data.labels.get(m, m), 26) for m in ticks]
+    names = [printable(figure_data.labels.get(m, m), 30) for m in ticks]
     axes.set_yticks([sum(ys) / len(ys) for ys in ticks.values()], names, parse_math=False)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -177,7 +178,7 @@ def _effect(axes: Axes, row: Row, y: float) -> None:
     if isinstance(detectable, float):
         axes.fill_betweenx([y - 0.37, y + 0.37], -detectable, detectable, color=_BAND, linewidth=0, zorder=0)
     if not isinstance(effect, float):
-        axes.text(0, y, f" {printable(str(row['reason']) or 'no estimate')}", fontsize=5.5, va="center", color=GREY)
+        axes.text(0, y, " no estimate", fontsize=5.5, va="center", color=GREY)
         return
     colour = DISTANCE_COLOURS[str(row["distance"])]
     if isinstance(low, float) and isinstance(high, float):

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from qdcbench.records import Analysis, RunRecord
+from qdcbench.report.groups import groups_with_panels, left_out_note
+from qdcbench.report.panels import panels_for
 from qdcbench.report.placement import Mark, label_marks
 from qdcbench.report.points import DISTANCES, arm_score, arms_in_order
-from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, leave_room, panel_title, settle, sign
+from qdcbench.report.style import DISTANCE_COLOURS, GREY, INK, FigureData, bare, panel_title, settle, sign
 from qdcbench.report.text import big_number, sign_text
 
 __all__ = ["data", "draw"]
@@ -24,9 +25,10 @@ Row = Mapping[str, str | float | int | bool | None]
 
 
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
-    """Return one row per group, arm and distance; arms without tokens or score are left out."""
+    """Return one row per group, arm and distance; arms without tokens or score, small groups are left out."""
     rows: list[Row] = []
-    for group in analysis.groups:
+    groups, left_out = groups_with_panels(analysis)
+    for group in groups:
         for arm in arms_in_order(analysis, group):
             for distance in DISTANCES:
                 value = arm_score(analysis, arm, distance)
@@ -39,33 +41,32 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
                         "low": value.low, "high": value.high, "n": value.n,
                     }
                 )  # fmt: skip
+    n = sum(arm.complete for arm in analysis.arms if arm.group in groups)
+    of_all = f" of {analysis.complete}" if n < analysis.complete else ""
     return FigureData(
         name="cost_score",
         title="Score against what the teacher cost",
         caption=(
             "Mean score of the probe against the mean number of teacher tokens an arm's datasets took, rejected and "
             "judge calls included, on a logarithmic scale (0: no teacher was asked). Hollow marks are controls."
+            + left_out_note(left_out)
         ),
-        sign=sign_text(analysis, f"n = {analysis.complete}", (bool(row["simulated"]) for row in rows)),
+        sign=sign_text(analysis, f"n = {n}{of_all}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),
         labels={"id": "in distribution", "ood": "out of distribution"},
     )
 
 
 def draw(figure_data: FigureData) -> Figure:
-    """Draw one panel per group, two a row."""
+    """Draw one panel per group, two a row where they have few names."""
     groups = list(dict.fromkeys(str(row["group"]) for row in figure_data.rows)) or [""]
-    columns = min(2, len(groups))
-    lines = math.ceil(len(groups) / columns)
-    figure = Figure(figsize=(3.5 * columns, 2.9 * lines + 0.35), dpi=200, layout="constrained")
-    FigureCanvasAgg(figure)
-    leave_room(figure)
-    panels = figure.subplots(lines, columns, squeeze=False)
-    for axes in panels.flat[len(groups) :]:
-        axes.remove()
     parts = [[row for row in figure_data.rows if row["group"] == group] for group in groups]
-    for axes, part in zip(panels.flat, parts, strict=False):
+    panels = panels_for([len({row["arm"] for row in part}) for part in parts], height=2.9, extra=0.35)
+    figure = panels.figure
+    for axes, part in zip(panels.axes, parts, strict=True):
         _panel(axes, part)
+        if part:
+            panel_title(axes, str(part[0]["group"]), simulated=bool(part[0]["simulated"]), width=panels.letters)
     keys = [
         Line2D([], [], marker=_MARKERS[d], ms=4.5, color=DISTANCE_COLOURS[d], label=figure_data.labels[d])
         for d in DISTANCES
@@ -74,7 +75,7 @@ def draw(figure_data: FigureData) -> Figure:
     figure.legend(handles=keys, loc="outside upper right", ncols=3, columnspacing=1.2, handletextpad=0.4)
     sign(figure, figure_data)
     settle(figure)
-    for axes, part in zip(panels.flat, parts, strict=False):
+    for axes, part in zip(panels.axes, parts, strict=True):
         _names(axes, part)
     return figure
 
@@ -113,8 +114,6 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
     _ticks(axes, [_value(row, "tokens") for row in rows], zero)
     axes.set_xlabel("teacher tokens per dataset")
     axes.set_ylabel("score of the probe")
-    if rows:
-        panel_title(axes, str(rows[0]["group"]), simulated=bool(rows[0]["simulated"]))
 
 
 def _ticks(axes: Axes, tokens: Sequence[float], zero: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from qdcbench.records import Analysis, ArmSummary, FilteredArms, Interval
 from qdcbench.report.cells import Cell, Column, Table
+from qdcbench.report.groups import groups_in_order
 from qdcbench.report.points import AXES, DISTANCES, arm_score, primary_measure
 from qdcbench.report.text import big_number, decimals_for, group_title, interval_text, percent, title_of
 
@@ -31,10 +32,11 @@ class _Line:
 
 
 def _lines(analysis: Analysis) -> dict[str, list[_Line]]:
-    """Map each setting to its lines: methods by name, rules in the order of the 2 x 2."""
+    """Map each setting to its lines, settings in the order of their groups: methods by name, rules as in the 2 x 2."""
     summaries = {(summary.group, summary.arm): summary for summary in analysis.arms}
+    settings = [group.rpartition("|")[0] for group in groups_in_order(analysis)]
     found: dict[str, list[_Line]] = {}
-    for arms in analysis.filters:
+    for arms in sorted(analysis.filters, key=lambda arms: settings.index(arms.setting)):
         rules = sorted(arms.rules, key=lambda rule: (RULE_ORDER.index(rule) if rule in RULE_ORDER else 9, rule))
         for place, rule in enumerate(rules):
             summary = summaries[f"{arms.setting}|{rule}", arms.rules[rule]]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from qdcbench.records import Analysis, ArmSummary, Interval, RunRecord
-from qdcbench.report.points import AXES, DISTANCES, arm_score, arms_in_order, is_simulated, primary_measure
+from qdcbench.report.groups import groups_in_order, is_simulated
+from qdcbench.report.points import AXES, DISTANCES, arm_score, arms_in_order, primary_measure
 from qdcbench.stages.analysis.summaries import interval_over
 
 __all__ = ["GroupProfile", "IntentCost", "intent_costs", "page_names", "profiles"]
@@ -55,7 +56,7 @@ def _values(analysis: Analysis, arm: ArmSummary) -> dict[str, Interval]:
 def profiles(analysis: Analysis, method: str) -> list[GroupProfile]:
     """Return the method's arms with their measures and scores, group by group."""
     found = []
-    for group in analysis.groups:
+    for group in groups_in_order(analysis):
         arms = arms_in_order(analysis, group)
         mine = tuple(arm for arm in arms if arm.method == method)
         if not mine:

@@ -15,6 +15,7 @@ from qdcbench.report.text import (
     MISSING,
     big_number,
     decimals_for,
+    gaps,
     group_title,
     interval_text,
     number,
@@ -118,7 +119,9 @@ def _profile(analysis: Analysis, records: Sequence[RunRecord], info: Info) -> Ht
     told = " and ".join(map(str, versions))
     older = f"These numbers are of version {told}; this page tells what version {info['version']} does."
     note = tag("p", older, class_="banner warn") if versions != [info["version"]] and versions else None
-    return join(lead, note, [_group(analysis, profile) for profile in found])
+    missing = gaps([value for profile in found for row in profile.values for value in row.values()])
+    foot = tag("p", f"Where a number has no interval: {missing}.", class_="note") if missing else None
+    return join(lead, note, [_group(analysis, profile) for profile in found], foot)
 
 
 def _group(analysis: Analysis, profile: GroupProfile) -> Html:
@@ -141,11 +144,12 @@ def _caption(group: str, simulated: bool) -> Html:
 
 
 def _marked(value: Interval, decimals: int, ends: tuple[float, float], key: str) -> Html:
-    """A point, its interval below, and where it lies between the ends."""
+    """A point, its interval or why there is no point below, and where it lies between the ends."""
     _, bracket, bounds = interval_text(value, decimals).partition(" ")
     return join(
         tag("span", number(value.point, decimals), class_="point"),
-        tag("span", bounds if bracket else value.reason, class_="ci"),
+        tag("span", bounds, class_="ci") if bracket else None,
+        tag("span", value.reason, class_="ci why") if value.point is None else None,
         _track(value, ends, key),
     )
 

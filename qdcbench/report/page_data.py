@@ -8,19 +8,23 @@ from qdcbench.canon import plain
 from qdcbench.records import Analysis, ArmSummary, Comparison, Interval, RunRecord
 from qdcbench.report.cost import ALL_COSTS, cost_columns
 from qdcbench.report.filters import filter_data
+from qdcbench.report.groups import (
+    group_facets,
+    groups_in_order,
+    is_simulated,
+    scope_place,
+    scope_title,
+    shown_relations,
+)
 from qdcbench.report.method_data import page_names
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
-    WIDE_SCOPES,
     arm_score,
     arms_in_order,
     distance_of,
-    group_facets,
     headline,
-    is_simulated,
     primary_measure,
-    repeats_wide_scope,
     scores_at,
 )
 from qdcbench.report.text import decimals_for, group_title, set_title, title_of
@@ -34,7 +38,7 @@ Json = dict[str, Any]
 
 def page_data(analysis: Analysis, records: Sequence[RunRecord], methods_info: Mapping[str, Any]) -> Json:
     """Return the page's data; only JSON types, floats rounded as in every committed file."""
-    groups = [_group(analysis, records, group) for group in analysis.groups]
+    groups = [_group(analysis, records, group) for group in groups_in_order(analysis)]
     known = {run_id for arm in analysis.arms for run_id in arm.run_ids}
     used = {arm.method for arm in analysis.arms}
     data = {
@@ -51,11 +55,11 @@ def page_data(analysis: Analysis, records: Sequence[RunRecord], methods_info: Ma
         "primary": dict(analysis.primary),
         "groups": groups,
         "verdicts": [
-            {**plain(v), "scope": _scope_title(v.scope), "simulated": _simulated_scope(analysis, v.scope)}
-            for v in sorted(analysis.verdicts, key=lambda v: _scope_order(analysis, v.scope))
+            {**plain(v), "scope": scope_title(v.scope), "simulated": _simulated_scope(analysis, v.scope)}
+            for v in sorted(analysis.verdicts, key=lambda v: scope_place(analysis, v.scope))
         ],
         "controls": [{**plain(c), "group": group_title(c.group)} for c in analysis.controls],
-        "relations": _relations(analysis),
+        **_relations(analysis),
         "filters": filter_data(analysis),
         "methods": {name: _method(methods_info[name]) for name in sorted(used) if name in methods_info},
         "pages": {name: page for name, page in page_names(sorted(used)).items() if name in methods_info},
@@ -170,48 +174,27 @@ def _comparison(analysis: Analysis, item: Comparison) -> Json:
     }  # fmt: skip
 
 
-def _relations(analysis: Analysis) -> list[Json]:
-    """Relations to the ID and OOD scores by scope, primaries first in each."""
+def _relations(analysis: Analysis) -> Json:
+    """Relations to the ID and OOD scores by scope, primaries first in each, and the scopes without any estimate."""
     heads = {headline(analysis, distance) for distance in DISTANCES} - {None}
     order = {axis: i for i, axis in enumerate(AXES)}
-    kept = sorted(
-        (
-            r
-            for r in analysis.relations
-            if (r.score in heads or (not heads and r.primary)) and not repeats_wide_scope(analysis, r.scope)
-        ),
-        key=lambda r: (
-            _scope_order(analysis, r.scope),
-            r.scope,
-            not r.primary,
-            order.get(r.axis, 9),
-            r.measure,
-            r.score,
-        ),
-    )
-    return [
+    wanted = [r for r in analysis.relations if r.score in heads or (not heads and r.primary)]
+    shown, left_out = shown_relations(analysis, wanted)
+    shown.sort(key=lambda r: (scope_place(analysis, r.scope), not r.primary, order.get(r.axis, 9), r.measure, r.score))
+    relations = [
         {
-            "scope": _scope_title(r.scope), "axis": r.axis, "measure": title_of(analysis, r.measure),
+            "scope": scope_title(r.scope), "axis": r.axis, "measure": title_of(analysis, r.measure),
             "score": set_title(analysis, r.score), "distance": distance_of(analysis, r.score), "primary": r.primary,
             "effect": _cell(r.effect), "p_adjusted": r.p_adjusted, "detectable": r.detectable,
             "n": r.n_datasets, "clusters": r.n_clusters,
         }
-        for r in kept
+        for r in shown
     ]  # fmt: skip
+    return {"relations": relations, "without_relations": [scope_title(scope) for scope in left_out]}
 
 
 def _simulated_scope(analysis: Analysis, scope: str) -> bool:
     return scope == "simulated" or is_simulated(analysis, scope)
-
-
-def _scope_order(analysis: Analysis, scope: str) -> int:
-    scopes = [*WIDE_SCOPES, *analysis.groups]
-    return scopes.index(scope) if scope in scopes else len(scopes)
-
-
-def _scope_title(scope: str) -> str:
-    wide = {"simulated": "all simulated datasets", "real": "all datasets from language models"}
-    return wide.get(scope, group_title(scope))
 
 
 def _run(record: RunRecord) -> Json:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ __all__ = ["Box", "Mark", "label_marks", "place"]
 
 _DIRECTIONS = 24
 _RINGS = 18
+_REVISIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def place(anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.flo
     """Return a box for each anchor, chosen among rings of positions around it.
 
     A position costs by what it covers (other boxes most, then dots, then room outside the frame), by the
-    leaders it crosses and by its distance from the anchor. The most crowded anchors choose first.
+    leaders it crosses and by its distance from the anchor. The most crowded anchors choose first; then each chooses
+    again, knowing where all others are, until none moves (at most three times).
 
     Args:
         anchors: n positions in points.
@@ -66,8 +69,14 @@ def place(anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.flo
     """
     crowd = [sum(math.dist(a, b) < 30 for b in anchors) for a in anchors]
     taken: dict[int, _Placed] = {}
-    for i in sorted(range(len(anchors)), key=lambda i: (-crowd[i], i)):
-        taken[i] = _best(_candidates(anchors[i], sizes[i]), list(taken.values()), dots, frame)
+    order = sorted(range(len(anchors)), key=lambda i: (-crowd[i], i))
+    for _ in range(1 + _REVISIONS):
+        before = dict(taken)
+        for i in order:
+            others = [placed for j, placed in taken.items() if j != i]
+            taken[i] = _best(_candidates(anchors[i], sizes[i]), others, dots, frame)
+        if taken == before:
+            break
     return [taken[i].box for i in range(len(anchors))]
 
 
@@ -172,21 +181,30 @@ def label_marks(axes: Axes, marks: Sequence[Mark], dots: NDArray[np.float64], fo
         return []
     renderer: RendererBase = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     points = 72 / figure.dpi
-    notes = [
-        axes.annotate(
-            printable(mark.text), (mark.x, mark.y), xytext=(0, 0), textcoords="figure points", fontsize=fontsize,
-            ha="left", va="bottom", color=mark.colour, parse_math=False, annotation_clip=False, zorder=6,
-            arrowprops={"arrowstyle": "-", "color": mark.colour, "lw": 0.4, "alpha": 0.7, "shrinkA": 0, "shrinkB": 1},
-        )
-        for mark in marks
-    ]  # fmt: skip
-    extents = [Text.get_window_extent(note, renderer) for note in notes]
-    sizes = [(extent.width * points, extent.height * points) for extent in extents]
+    sizes = [_size(mark, figure, renderer, fontsize) for mark in marks]
     anchors = [(x * points, y * points) for x, y in axes.transData.transform([(m.x, m.y) for m in marks]).tolist()]
     covered = np.column_stack([axes.transData.transform(dots[:, :2]) * points, dots[:, 2]]) if len(dots) else dots
     bounds = axes.get_window_extent(renderer)
     frame = Box(bounds.x0 * points, bounds.y0 * points, bounds.x1 * points, bounds.y1 * points)
     boxes = place(anchors, sizes, covered, frame)
-    for note, box in zip(notes, boxes, strict=True):
-        note.set_position((box.left, box.bottom))
+    for mark, anchor, box in zip(marks, anchors, boxes, strict=True):
+        start = ((anchor[0] - box.left) / (box.right - box.left), (anchor[1] - box.bottom) / (box.top - box.bottom))
+        axes.annotate(
+            printable(mark.text), (mark.x, mark.y), xytext=(box.left, box.bottom), textcoords="figure points",
+            fontsize=fontsize, ha="left", va="bottom", color=mark.colour, parse_math=False, annotation_clip=False,
+            zorder=6,
+            # The leader starts where the search took it to start, not at the middle of the name.
+            arrowprops={
+                "arrowstyle": "-", "color": mark.colour, "lw": 0.4, "alpha": 0.7, "shrinkA": 0, "shrinkB": 1,
+                "patchA": None, "relpos": tuple(min(1.0, max(0.0, share)) for share in start),
+            },
+        )  # fmt: skip
     return boxes
+
+
+def _size(mark: Mark, figure: Figure, renderer: RendererBase, fontsize: float) -> Point:
+    """Width and height of a name in points."""
+    name = Text(text=printable(mark.text), fontsize=fontsize, parse_math=False)
+    name.set_figure(figure)
+    extent = name.get_window_extent(renderer)
+    return (extent.width * 72 / figure.dpi, extent.height * 72 / figure.dpi)

@@ -1,30 +1,27 @@
 """What every figure, table and page needs to look up: which score is ID or OOD, which arm a run belongs to."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
 from qdcbench.canon import plain
 from qdcbench.records import Analysis, ArmSummary, Interval, Ranking, RunRecord, from_json
+from qdcbench.report.groups import groups_in_order
 
 __all__ = [
     "AXES",
     "DISTANCES",
-    "WIDE_SCOPES",
     "DatasetPoint",
     "arm_score",
     "arms_in_order",
     "as_written",
     "dataset_points",
     "distance_of",
-    "group_facets",
     "headline",
-    "is_simulated",
     "primary_measure",
     "ranking_for",
-    "repeats_wide_scope",
     "scores_at",
 ]
 
@@ -32,10 +29,7 @@ Distance = Literal["id", "ood"]
 
 AXES = ("quality", "diversity", "complexity")
 DISTANCES: tuple[Distance, ...] = ("id", "ood")
-WIDE_SCOPES = ("simulated", "real")
-"""Scopes of relations and verdicts over all groups of a kind."""
 _ROLES = {"method": 0, "imported": 1, "control": 2}
-FACETS = ("task", "teacher", "budget", "selection")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,20 +133,6 @@ def arms_in_order(analysis: Analysis, group: str) -> list[ArmSummary]:
     return sorted((arm for arm in analysis.arms if arm.group == group), key=key)
 
 
-def is_simulated(analysis: Analysis, group: str) -> bool:
-    """Return True when no language model wrote the data of a group."""
-    return any(arm.simulated for arm in analysis.arms if arm.group == group)
-
-
-def repeats_wide_scope(analysis: Analysis, scope: str) -> bool:
-    """Return True for a group that is the only one of its kind when there are relations over all of the kind."""
-    if scope not in analysis.groups:
-        return False
-    simulated = is_simulated(analysis, scope)
-    alike = [group for group in analysis.groups if is_simulated(analysis, group) == simulated]
-    return len(alike) == 1 and any(r.scope == WIDE_SCOPES[not simulated] for r in analysis.relations)
-
-
 def dataset_points(analysis: Analysis, records: Iterable[RunRecord]) -> list[DatasetPoint]:
     """Return one point per complete dataset of the analysis, in order of group, arm and run."""
     where = {run_id: arm for arm in analysis.arms for run_id in arm.run_ids}
@@ -167,7 +147,7 @@ def dataset_points(analysis: Analysis, records: Iterable[RunRecord]) -> list[Dat
         points.append(
             DatasetPoint(group=arm.group, arm=arm.arm, role=arm.role, run_id=record.run_id, **at, **means),
         )
-    order = {group: i for i, group in enumerate(analysis.groups)}
+    order = {group: i for i, group in enumerate(groups_in_order(analysis))}
     return sorted(points, key=lambda p: (order.get(p.group, len(order)), p.arm, p.run_id))
 
 
@@ -182,14 +162,3 @@ def _mean_over_sets(analysis: Analysis, record: RunRecord, distance: Distance) -
     if not values or any(value is None for value in values):
         return None
     return fmean(fmean(v for v in group if v is not None) for group in by_set.values())
-
-
-def group_facets(group: str, records: Sequence[RunRecord], analysis: Analysis) -> Mapping[str, str]:
-    """Return task, teacher, budget and selection of a group, read from one of its runs, else from its name."""
-    ids = {run_id for arm in analysis.arms if arm.group == group for run_id in arm.run_ids}
-    for record in records:
-        if record.run_id in ids:
-            spec = record.spec
-            return dict(zip(FACETS, (spec.task, spec.teacher.name, spec.budget.name, spec.selection.rule), strict=True))
-    parts = group.split("|")
-    return dict(zip(FACETS, parts, strict=True)) if len(parts) == len(FACETS) else {"task": group}

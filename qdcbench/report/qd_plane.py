@@ -7,16 +7,17 @@ from statistics import fmean
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qdcbench.records import Analysis, RunRecord
+from qdcbench.report.groups import groups_with_panels, is_simulated, left_out_note
+from qdcbench.report.panels import panels_for
 from qdcbench.report.placement import Mark, label_marks
-from qdcbench.report.points import AXES, dataset_points, is_simulated
-from qdcbench.report.style import GREY, INK, FigureData, bare, leave_room, panel_title, printable, settle, sign
+from qdcbench.report.points import AXES, dataset_points
+from qdcbench.report.style import GREY, INK, FigureData, bare, panel_title, printable, settle, sign
 from qdcbench.report.text import number, sign_text, title_of
 
 __all__ = ["data", "draw"]
@@ -31,10 +32,12 @@ Row = Mapping[str, str | float | int | bool | None]
 def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     """Return one row per complete dataset: group, arm, role, simulated, quality, diversity, complexity, ood.
 
-    Datasets without both primaries are not drawn; the sign says how many there are in all.
+    Datasets without both primaries are not drawn, nor are groups with fewer than three arms; the sign says how many
+    datasets there are in all.
     """
     points = dataset_points(analysis, records)
-    kept = [p for p in points if p.quality is not None and p.diversity is not None]
+    groups, left_out = groups_with_panels(analysis)
+    kept = [p for p in points if p.group in groups and p.quality is not None and p.diversity is not None]
     rows = tuple(
         {
             "group": p.group, "arm": p.arm, "role": p.role, "simulated": is_simulated(analysis, p.group),
@@ -43,7 +46,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
         }
         for p in kept
     )  # fmt: skip
-    left_out = f" of {len(points)}" if len(kept) < len(points) else ""
+    of_all = f" of {len(points)}" if len(kept) < len(points) else ""
     labels = {axis: title_of(analysis, analysis.primary.get(axis, axis)) for axis in AXES}
     return FigureData(
         name="qd_plane",
@@ -51,31 +54,28 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
         caption=(
             f"Each mark is one generated dataset: {labels['quality']} (quality) against {labels['diversity']} "
             f"(diversity). Colour is {labels['complexity']} (complexity), size the probe's mean score out of "
-            "distribution. Hollow marks are controls. Names stand at the mean of an arm."
+            "distribution. Hollow marks are controls. Names stand at the mean of an arm." + left_out_note(left_out)
         ),
-        sign=sign_text(analysis, f"n = {len(rows)}{left_out}", (bool(row["simulated"]) for row in rows)),
+        sign=sign_text(analysis, f"n = {len(rows)}{of_all}", (bool(row["simulated"]) for row in rows)),
         rows=rows,
         labels=labels,
     )
 
 
 def draw(figure_data: FigureData) -> Figure:
-    """Draw one panel per group, two a row."""
+    """Draw one panel per group, two a row where they have few names."""
     rows = figure_data.rows
     groups = list(dict.fromkeys(str(row["group"]) for row in rows)) or [""]
-    columns = min(2, len(groups))
-    height = 3.1 * math.ceil(len(groups) / columns)
-    figure = Figure(figsize=(3.5 * columns, height + 0.65), dpi=200, layout="constrained")
-    FigureCanvasAgg(figure)
-    leave_room(figure)
-    panels = figure.subplots(math.ceil(len(groups) / columns), columns, squeeze=False)
+    parts = [[row for row in rows if row["group"] == group] for group in groups]
+    panels = panels_for([len({row["arm"] for row in part}) for part in parts], height=3.1, extra=0.65)
+    figure = panels.figure
     colours, sizes = _range(rows, "complexity"), _range(rows, "ood")
-    for axes in panels.flat[len(groups) :]:
-        axes.remove()
-    for axes, group in zip(panels.flat, groups, strict=False):
-        _panel(axes, [row for row in rows if row["group"] == group], figure_data, (colours, sizes))
+    for axes, part in zip(panels.axes, parts, strict=True):
+        _panel(axes, part, figure_data, (colours, sizes))
+        if part:
+            panel_title(axes, str(part[0]["group"]), simulated=bool(part[0]["simulated"]), width=panels.letters)
     bar = figure.colorbar(
-        ScalarMappable(norm=colours, cmap=_MAP), ax=panels, location="bottom", aspect=45 * columns,
+        ScalarMappable(norm=colours, cmap=_MAP), ax=panels.axes, location="bottom", aspect=45 * panels.columns,
         pad=0.03, shrink=0.9,
         label=f"complexity: {printable(figure_data.labels['complexity'])}",
     )  # fmt: skip
@@ -83,8 +83,8 @@ def draw(figure_data: FigureData) -> Figure:
     figure.legend(handles=_size_keys(sizes), loc="outside upper right", ncols=4, handletextpad=0.3, columnspacing=1.0)
     sign(figure, figure_data)
     settle(figure)
-    for axes, group in zip(panels.flat, groups, strict=False):
-        _names(axes, [row for row in rows if row["group"] == group], sizes)
+    for axes, part in zip(panels.axes, parts, strict=True):
+        _names(axes, part, sizes)
     return figure
 
 
@@ -120,8 +120,6 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData, scales: tup
     axes.margins(0.12)
     axes.set_xlabel(f"quality: {printable(figure_data.labels['quality'])}", parse_math=False)
     axes.set_ylabel(f"diversity: {printable(figure_data.labels['diversity'])}", parse_math=False)
-    if rows:
-        panel_title(axes, str(rows[0]["group"]), simulated=bool(rows[0]["simulated"]))
 
 
 def _names(axes: Axes, rows: Sequence[Row], sizes: Normalize) -> None:

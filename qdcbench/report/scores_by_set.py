@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from qdcbench.records import Analysis, Interval, RunRecord
+from qdcbench.report.groups import groups_in_order
 from qdcbench.report.points import DISTANCES, arms_in_order, distance_of, scores_at
 from qdcbench.report.style import GREY, INK, FigureData, leave_room, panel_title, printable, settle, sign
 from qdcbench.report.text import number, set_title, sign_text
@@ -21,6 +22,10 @@ _MAP = LinearSegmentedColormap.from_list("paper_to_blue", ["#f6f8fa", "#86bbdd"]
 """One hue that stays light enough for dark numbers everywhere."""
 _COLUMN, _LINE = 0.52, 0.27
 """Inches of a cell."""
+_LETTERS = 19
+"""Letters of a panel's title that fit into an inch."""
+_TALL = 16
+"""With more arms than this the names of the sets stand above a panel too."""
 
 Row = Mapping[str, str | float | int | bool | None]
 
@@ -30,7 +35,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
     sets = [name for distance in DISTANCES for name in scores_at(analysis, distance)]
     sets += [name for name in analysis.score_names if not distance_of(analysis, name)]
     rows: list[Row] = []
-    for group in analysis.groups:
+    for group in groups_in_order(analysis):
         for place, arm in enumerate(arms_in_order(analysis, group)):
             for name in sets:
                 value = arm.scores.get(name, Interval(point=None, low=None, high=None))
@@ -65,10 +70,10 @@ def draw(figure_data: FigureData) -> Figure:
     figure = Figure(figsize=(max(3.5, 1.0 + _COLUMN * sets), sum(heights) + 0.75), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
     leave_room(figure)
-    panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)
+    panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=arms)
     for axes, part, group in zip(panels.flat, parts, groups, strict=True):
         _panel(axes, part, figure_data)
-        panel_title(axes, group, simulated=bool(part and part[0]["simulated"]), width=14 * sets - 12)
+        panel_title(axes, group, simulated=bool(part and part[0]["simulated"]), width=round(_LETTERS * _COLUMN * sets))
     sign(figure, figure_data)
     settle(figure)
     return figure
@@ -90,7 +95,7 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData) -> None:
     axes.imshow(_within_columns(values), aspect="auto", cmap=_MAP, vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(len(sets)), [_two_lines(figure_data.labels[s]) for s in sets], parse_math=False)
     axes.set_yticks(range(len(arms)), [printable(arm, 24) for arm in arms], parse_math=False)
-    axes.tick_params(length=0, top=False, bottom=False)
+    axes.tick_params(length=0, labeltop=len(arms) > _TALL)
     axes.set_xticks([i - 0.5 for i in range(1, len(sets))], minor=True)
     axes.set_yticks([i - 0.5 for i in range(1, len(arms))], minor=True)
     axes.grid(visible=True, which="minor", color="white", linewidth=1.0)

@@ -10,6 +10,7 @@ from qdcbench.records import Analysis, ArmSummary, Interval, Relation
 from qdcbench.report.cells import Cell, Column, Table
 from qdcbench.report.cost import COST_NOTE, cost_columns
 from qdcbench.report.filters import filter_tables
+from qdcbench.report.groups import groups_in_order, is_simulated, scope_place
 from qdcbench.report.points import (
     AXES,
     DISTANCES,
@@ -17,11 +18,10 @@ from qdcbench.report.points import (
     arms_in_order,
     as_written,
     headline,
-    is_simulated,
     primary_measure,
     ranking_for,
 )
-from qdcbench.report.text import decimals_for, group_title, interval_text, number, title_of
+from qdcbench.report.text import decimals_for, gaps, group_title, interval_text, number, title_of
 
 if TYPE_CHECKING:
     from qdcbench.report.table_forms import TerminalTable
@@ -83,18 +83,26 @@ def main_table(analysis: Analysis, group: str) -> Table:
         rows.append(tuple(cells))
     first_control = next((i for i, arm in enumerate(arms) if arm.role == "control"), 0)
     coverage = _coverage(arms)
+    missing = gaps([v for arm in arms for v in _bounded(analysis, arm)])
     return Table(
         name=f"main_{_file_part(analysis, group)}",
         title=group_title(group) + (" (simulated)" if is_simulated(analysis, group) else ""),
         note=(
             ("" if analysis.valid else "INVALID; ")
-            + f"edition {analysis.edition}; {coverage}; 95% intervals over datasets; methods that share a letter "
+            + f"edition {analysis.edition}; {coverage}; 95% intervals over datasets"
+            + (f" (no brackets: {missing})" if missing else "")
+            + "; methods that share a letter "
             f"cannot be told apart; ID in distribution, OOD out of distribution; {COST_NOTE}; controls below the line"
         ),
         columns=tuple(columns),
         rows=tuple(rows),
         rules=(first_control,) if first_control else (),
     )
+
+
+def _bounded(analysis: Analysis, arm: ArmSummary) -> list[Interval]:
+    """What a table writes with an interval."""
+    return [primary_measure(arm, analysis, axis) for axis in AXES] + [arm_score(analysis, arm, d) for d in DISTANCES]
 
 
 def _places(analysis: Analysis, group: str, score: str | None) -> dict[str, tuple[int, str]]:
@@ -129,7 +137,7 @@ def verdict_table(analysis: Analysis) -> Table:
         columns=tuple(Column(key=key, header=key, align="left") for key in keys),
         rows=tuple(
             tuple(_word(t) for t in (v.claim, v.statement, group_title(v.scope), v.answer, v.evidence, v.rule))
-            for v in analysis.verdicts
+            for v in sorted(analysis.verdicts, key=lambda v: scope_place(analysis, v.scope))
         ),
     )
 
@@ -137,7 +145,7 @@ def verdict_table(analysis: Analysis) -> Table:
 def relation_table(analysis: Analysis, *, primary: bool) -> Table:
     """Return the standardised effect of each primary (or each exploratory) measure on each score."""
     kept = [r for r in analysis.relations if r.primary == primary]
-    ordered = sorted(kept, key=lambda r: (r.scope, r.axis, r.measure, r.score))
+    ordered = sorted(kept, key=lambda r: (scope_place(analysis, r.scope), r.axis, r.measure, r.score))
     columns = (
         *(Column(key=key, header=key, align="left") for key in ("scope", "axis", "measure", "score")),
         Column(key="effect", header="effect", parts=("", "_low", "_high")),
@@ -184,7 +192,7 @@ def _where_changes(keys: Sequence[object]) -> tuple[int, ...]:
 def all_tables(analysis: Analysis) -> list[Table]:
     """Return the main table of each group, filters, then verdicts, then primary and exploratory relations."""
     relations = [relation_table(analysis, primary=primary) for primary in (True, False)]
-    main = [main_table(analysis, group) for group in analysis.groups]
+    main = [main_table(analysis, group) for group in groups_in_order(analysis)]
     return [*main, *filter_tables(analysis), verdict_table(analysis), *relations]
 
 
@@ -195,7 +203,7 @@ def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
     """
     from qdcbench.report.table_forms import TerminalTable
 
-    main = [TerminalTable(main_table(analysis, g), frozenset({"role", "rows"})) for g in analysis.groups]
+    main = [TerminalTable(main_table(analysis, g), frozenset({"role", "rows"})) for g in groups_in_order(analysis)]
     filters = [TerminalTable(table) for table in filter_tables(analysis)]
     return [*main, *filters, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
 

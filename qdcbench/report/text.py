@@ -10,6 +10,7 @@ __all__ = [
     "MISSING",
     "big_number",
     "decimals_for",
+    "gaps",
     "group_title",
     "interval_text",
     "number",
@@ -52,6 +53,12 @@ def decimals_for(values: Iterable[Interval]) -> int:
     return min(4, max(2, math.ceil(-math.log10(median(halves)))))
 
 
+def gaps(values: Iterable[Interval]) -> str:
+    """Return once why values that are known have no bounds, as a clause; empty where every one has."""
+    open_ended = [v for v in values if v.point is not None and (v.low is None or v.high is None)]
+    return "; ".join(dict.fromkeys(v.reason for v in open_ended if v.reason))
+
+
 def big_number(value: float | None) -> str:
     """Return a count in three digits and a letter: 950, 12.3k, 4.56M."""
     if value is None:
@@ -71,10 +78,11 @@ def percent(share: float | None) -> str:
 
 
 def title_of(analysis: Analysis, name: str) -> str:
-    """Return the label the analysis gives a name, else the name without underscores."""
+    """Return the label the analysis gives a measure, else its name without underscores and the part it looks at."""
     if name in analysis.labels:
         return analysis.labels[name]
-    return name.partition(":")[0].replace("_", " ")
+    measure, _, part = name.replace("_", " ").partition(":")
+    return f"{measure} ({part})" if part else measure
 
 
 def set_title(analysis: Analysis, score: str) -> str:
