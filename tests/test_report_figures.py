@@ -2,6 +2,7 @@ import csv
 import hashlib
 import json
 import os
+import random
 import runpy
 import subprocess
 import sys
@@ -95,6 +96,35 @@ def test_a_group_that_is_all_of_its_kind_is_not_drawn_twice(edition):
     assert scopes == ["simulated", analysis.groups[1]]
 
 
+@pytest.mark.parametrize("name", ["qd_plane", "cost_score"])
+def test_a_group_of_two_arms_is_not_drawn_and_the_caption_says_so(edition, name):
+    analysis, records = edition
+    small = analysis.groups[1]
+    kept = [a for a in analysis.arms if a.group != small or a.arm in ("persona", "few_shot")]
+    data = figure_data(replace(analysis, arms=tuple(kept)), records, name)
+    assert {row["group"] for row in data.rows} == {analysis.groups[0]}
+    assert "openai:little-1b" in data.caption and "fewer than three arms" in data.caption
+    assert " of " in data.sign and "fewer than" not in figure_data(analysis, records, name).caption
+
+
+def test_the_larger_group_is_drawn_first(edition):
+    analysis, records = edition
+    for group in analysis.groups:
+        arms = tuple(replace(a, promised=a.promised + (a.group == group)) for a in analysis.arms)
+        for name in ("qd_plane", "cost_score", "scores_by_set"):
+            assert figure_data(replace(analysis, arms=arms), records, name).rows[0]["group"] == group
+
+
+def test_scopes_without_an_estimate_are_left_out_and_named(edition):
+    analysis, records = edition
+    none = Interval(point=None, low=None, high=None, reason="one dataset")
+    gone = analysis.groups[1]
+    relations = tuple(replace(r, effect=none) if r.scope == gone else r for r in analysis.relations)
+    data = figure_data(replace(analysis, relations=relations), records, "axis_effects")
+    assert {row["scope"] for row in data.rows} == {analysis.groups[0]}
+    assert "Left out, without any estimate: list_edits · openai:little-1b" in data.caption
+
+
 def out_of_view(figure):
     """Labels of ticks outside of the axes' limits, which matplotlib keeps but does not draw."""
     ticks = [
@@ -107,9 +137,28 @@ def out_of_view(figure):
     ]
 
 
+@pytest.fixture(scope="module")
+def many():
+    """One repetition of thirty-six arms."""
+    rng = random.Random(3)
+    arms = {
+        f"{name.partition('[')[0]}{tail}": (
+            role,
+            min(1.0, q * rng.uniform(0.8, 1.1)),
+            d * rng.uniform(0.8, 1.2),
+            c,
+            tokens,
+        )
+        for tail in ("", " wide", " deep")
+        for name, (role, q, d, c, tokens) in list(module["ARMS"].items())[:12]
+    }
+    return build_edition(teachers=["scripted:strong"], repetitions=1, arms=arms)
+
+
+@pytest.mark.parametrize("which", ["edition", "many"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_text_lies_on_another_or_leaves_the_figure(edition, name):
-    analysis, records = edition
+def test_no_text_lies_on_another_or_leaves_the_figure(which, name, request):
+    analysis, records = request.getfixturevalue(which)
     figure = drawn(figure_data(analysis, records, name))
     renderer = figure.canvas.get_renderer()
     hidden = out_of_view(figure)

@@ -1,8 +1,10 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-from qdcbench.report.placement import Box, place
+from qdcbench.report.placement import Box, Mark, label_marks, place
 
 FRAME = Box(0.0, 0.0, 400.0, 400.0)
 places = st.tuples(st.floats(60, 340), st.floats(60, 340))
@@ -35,3 +37,21 @@ def test_same_input_same_places():
     dots = np.column_stack([anchors, np.full(12, 3.0)])
     sizes = [(50.0, 7.0)] * 12
     assert place(anchors, sizes, dots, FRAME) == place(anchors, sizes, dots, FRAME)
+
+
+def test_a_leader_starts_at_the_edge_of_its_name_and_ends_at_its_mark():
+    figure = Figure(figsize=(4, 3), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    marks = [Mark(5.0, 5.0 + 0.01 * i, f"a long name {i}") for i in range(6)]
+    dots = np.array([(mark.x, mark.y, 3.0) for mark in marks])
+    boxes = label_marks(axes, marks, dots)
+    figure.draw_without_rendering()
+    for note, box, mark in zip(axes.texts, boxes, marks, strict=True):
+        leader = note.arrow_patch.get_path().transformed(note.arrow_patch.get_transform()).vertices * 72 / figure.dpi
+        x, y = leader[0]
+        assert min(abs(x - box.left), abs(x - box.right), abs(y - box.bottom), abs(y - box.top)) < 0.1
+        assert box.left - 0.1 <= x <= box.right + 0.1 and box.bottom - 0.1 <= y <= box.top + 0.1
+        end = axes.transData.transform((mark.x, mark.y)) * 72 / figure.dpi
+        assert np.hypot(*(leader[-1] - end)) < 1.5

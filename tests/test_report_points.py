@@ -13,11 +13,20 @@ from qdcbench.report.points import (
     arms_in_order,
     dataset_points,
     distance_of,
-    group_facets,
     headline,
     scores_at,
 )
-from qdcbench.report.text import big_number, decimals_for, interval_text, number, percent, set_title, sign_text
+from qdcbench.report.text import (
+    big_number,
+    decimals_for,
+    gaps,
+    interval_text,
+    number,
+    percent,
+    set_title,
+    sign_text,
+    title_of,
+)
 
 build_edition = runpy.run_path(str(Path(__file__).with_name("report_edition.py")))["build_edition"]
 
@@ -80,14 +89,6 @@ def test_order_is_rank_then_controls(edition):
     assert [arm.arm for arm in arms if arm.role == "method"] == [rank.arm for rank in ranks]
 
 
-def test_facets_come_from_runs_else_from_the_name(edition):
-    analysis, records = edition
-    group = analysis.groups[1]
-    expected = {"task": "list_edits", "teacher": "openai:little-1b", "budget": "rows-1k", "selection": "native"}
-    assert group_facets(group, records, analysis) == expected == group_facets(group, [], analysis)
-    assert group_facets("free text", [], analysis) == {"task": "free text"}
-
-
 @given(st.floats(0.001, 9e14))
 def test_big_numbers_read_back_within_rounding(value):
     text = big_number(value)
@@ -110,6 +111,23 @@ def test_words_for_numbers():
     assert decimals_for([Interval(point=0.5, low=0.497, high=0.503)]) == 3
     assert decimals_for([Interval(point=500.0, low=400, high=600)]) == 0
     assert (percent(0.714), percent(0.005), percent(0.0), percent(None)) == ("71%", "0.5%", "0%", "–")
+
+
+def test_each_reason_for_a_missing_interval_is_told_once():
+    bare = Interval(point=0.5, low=None, high=None, reason="one repetition")
+    other = Interval(point=0.5, low=None, high=None, reason="mean of 4 sets")
+    none = Interval(point=None, low=None, high=None, reason="no rows")
+    whole = Interval(point=0.5, low=0.4, high=0.6)
+    assert gaps([whole, none]) == "" == gaps([])
+    assert gaps([bare, whole, other, bare, none]) == "one repetition; mean of 4 sets"
+
+
+def test_measures_of_a_part_of_a_row_are_told_apart(edition):
+    analysis, _ = edition
+    names = ("distinct_1", "distinct_1:completion", "pair_entropy")
+    assert [title_of(analysis, n) for n in names] == [
+        "distinct 1", "distinct 1 (completion)", "entropy of ordered pairs",
+    ]  # fmt: skip
 
 
 def test_sets_lose_their_tasks_name_and_signs_say_what_matters(edition):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qdcbench.errors import StoreError
-from qdcbench.records import ControlCheck, FilteredArms
+from qdcbench.records import ControlCheck, FilteredArms, Interval
 from qdcbench.report.figures import write_figures
 from qdcbench.report.method_data import page_names
 from qdcbench.report.page_data import page_data
@@ -62,6 +62,7 @@ INFO = {
             {"name": HOSTILE, "shared": False, "sha256": "ef" * 32, "texts": {"user": HOSTILE}}]},
     ),
 }  # fmt: skip
+SCRIPTED = "#group=list_edits%7Cscripted%3Astrong%7Crows-1k%7Cnative"
 VOID = {"meta", "img", "input", "br", "link", "wbr", "hr"}
 
 
@@ -282,6 +283,7 @@ def test_a_methods_page_has_its_numbers_from_the_analysis(page, edition):
     tree = parse((page.parent / "methods" / "self_instruct.html").read_text(encoding="utf-8"))
     arms = [a for a in analysis.arms if a.method == "self_instruct"]
     shown = list(tree.all("table", class_="profile"))
+    arms.sort(key=lambda arm: arm.group)
     assert len(shown) == len(arms) == 2
     assert ["simulated" in table.one("caption").text for table in shown] == [arm.simulated for arm in arms]
     for arm, table in zip(arms, shown, strict=True):
@@ -324,7 +326,7 @@ def test_hostile_words_on_a_methods_page_stay_text(hostile_page):
 
 def test_sorting_by_the_address(edition, page, dom):
     analysis, _ = edition
-    tree = dom(page, "#sort=id&dir=asc")
+    tree = dom(page, f"{SCRIPTED}&sort=id&dir=asc")
     arms = [a for a in analysis.arms if a.group == analysis.groups[0]]
     point = {a.arm: a.scores["id:exact_match"].point for a in arms}
     methods = [a.arm for a in arms if a.role == "method"]
@@ -349,7 +351,7 @@ def test_group_filter_and_columns_by_the_address(page, dom):
 
 def test_an_arm_opens_to_its_runs(edition, page, dom):
     _, records = edition
-    tree = dom(page, "#arm=self_instruct")
+    tree = dom(page, f"{SCRIPTED}&arm=self_instruct")
     detail = tree.one("tr", class_="detail")
     own = [r for r in records if r.spec.arm == "self_instruct" and r.spec.teacher.kind == "scripted"]
     assert {node.attrs["id"] for node in detail.all("details", class_="run")} == {f"run-{r.run_id}" for r in own}
@@ -412,7 +414,7 @@ run.addEventListener("toggle", () => {
 def test_clicking_sorts_opens_filters_and_switches(edition, page, tmp_path):
     analysis, _ = edition
     copy = with_script(page, tmp_path / "clicks.html", CLICKS)
-    tree = parse(chromium(copy.as_uri(), tmp_path, "--dump-dom", "--virtual-time-budget=4000"))
+    tree = parse(chromium(copy.as_uri() + SCRIPTED, tmp_path, "--dump-dom", "--virtual-time-budget=4000"))
     report = json.loads(tree.one("output", id="report").text)
     arms = [a for a in analysis.arms if a.group == analysis.groups[0] and a.role == "method"]
     best_first = [a.arm for a in sorted(arms, key=lambda a: -a.measures["verified_share"].point)]
@@ -440,6 +442,36 @@ def test_a_phone_needs_no_sideways_scrolling(page, hostile_page, tmp_path):
     widths = dict(re.findall(r"&lt;(\d),(\d+)&gt;", text))
     assert set(widths) == {"0", "1"}
     assert all(int(width) <= 390 for width in widths.values()), widths
+
+
+def test_the_page_opens_on_the_group_with_most_datasets(edition, tmp_path, dom):
+    analysis, records = edition
+    for i, group in enumerate(analysis.groups):
+        arms = tuple(replace(a, promised=a.promised + (a.group == group)) for a in analysis.arms)
+        path = build_site(replace(analysis, arms=arms), records, INFO, tmp_path, tmp_path / str(i))
+        assert dom(path).one("p", id="board-lead").one("bdi").text == group.replace("|", " · ")
+
+
+def test_why_there_is_no_interval_is_said_once(tmp_path, dom):
+    analysis, records = build_edition(teachers=["scripted:strong"], repetitions=1)
+    none = Interval(point=None, low=None, high=None, reason="too few rows")
+    arms = tuple(
+        replace(a, measures={**a.measures, "pair_entropy": none}) if a.arm in ("persona", "few_shot") else a
+        for a in analysis.arms
+    )
+    path = build_site(replace(analysis, arms=arms), records, INFO, tmp_path, tmp_path / "page")
+    board = dom(path).one("section", id="board")
+    assert board.text.count("one repetition") == 1 and board.text.count("too few rows") == 1
+    (named,) = re.findall(r"No number for (\w+), (\w+): too few rows\.", board.one(id="gaps").text)
+    assert set(named) == {"persona", "few_shot"}
+    titles = [cell.attrs.get("title") for cell in board.one("table", id="table").all("td", class_="value")]
+    assert titles.count("too few rows") == 2 and "one repetition" in titles
+    method = parse((path.parent / "methods" / "self_instruct.html").read_text(encoding="utf-8"))
+    assert method.text.count("one repetition") == 1
+
+
+def test_where_every_number_has_an_interval_nothing_is_said(page, dom):
+    assert dom(page).one(id="gaps").text == ""
 
 
 def test_methods_without_a_plugin_are_named_without_a_link(page, dom):

@@ -94,6 +94,21 @@ def test_simulated_and_real_are_never_in_one_table(analysis):
         assert ("simulated" in table.title) == kinds.pop()
 
 
+def test_the_larger_group_is_first_in_every_list_of_tables(analysis):
+    for group in analysis.groups:
+        arms = tuple(replace(a, promised=a.promised + (a.group == group)) for a in analysis.arms)
+        more = replace(analysis, arms=arms)
+        assert all_tables(more)[0].title.startswith(group.replace("|", " · "))
+        assert terminal_tables(more)[0].table.title == all_tables(more)[0].title
+        assert relation_table(more, primary=True).rows[0][0].text == group.replace("|", " · ")
+
+
+def test_a_table_says_once_why_it_has_no_brackets(analysis):
+    single, _ = build_edition(repetitions=1)
+    assert main_table(single, single.groups[0]).note.count("one repetition") == 1
+    assert "no brackets" not in main_table(analysis, analysis.groups[0]).note
+
+
 def test_rule_stands_before_the_first_control(analysis):
     table = main_table(analysis, analysis.groups[0])
     (rule,) = table.rules

@@ -113,13 +113,13 @@ function below(cell, column) {
 
 const cellTitle = (cell) => cell[4] || `n = ${cell[3]} datasets`;
 
-// Why some numbers, or their intervals, are missing: each reason once, for numbers with the rows it holds for.
+// Why measures and scores, or their intervals, are missing: each reason once, for numbers with the rows it holds for.
 function gaps(rows) {
   const reasons = { number: new Map(), interval: new Map() };
   for (const { row, cells } of rows) {
     for (const { cell, column } of cells) {
-      const what = cell[0] === null ? "number" : column.kind === "number" && (cell[1] === null || cell[2] === null) ? "interval" : "";
-      if (!what) continue;
+      if (column.kind !== "number" || (cell[0] !== null && cell[1] !== null && cell[2] !== null)) continue;
+      const what = cell[0] === null ? "number" : "interval";
       const why = cell[4] || "the analysis does not say why";
       reasons[what].set(why, (reasons[what].get(why) || new Set()).add(row));
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from qdcbench.records.run import RunSpec
 
@@ -11,6 +11,7 @@ __all__ = [
     "ArmSummary",
     "Comparison",
     "ControlCheck",
+    "DialEffect",
     "FilteredArms",
     "Interval",
     "PromisedCell",
@@ -238,6 +239,23 @@ class FilteredArms:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DialEffect:
+    """Two arms of one method in one group, and how the second differs from the first.
+
+    ``changed`` maps each parameter that differs to its two values; ``differences`` has the primaries of the three axes
+    by the axis' name and the primary scores as ``id`` and ``ood``, each the second arm minus the first.
+    """
+
+    group: str
+    method: str
+    simulated: bool
+    arm: str
+    other: str
+    changed: Mapping[str, tuple[Any, Any]]
+    differences: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Analysis:
     """All numbers of an edition.
 
@@ -269,3 +287,4 @@ class Analysis:
     distances: Mapping[str, str] = field(default_factory=dict)
     """Score name to ``id`` or ``ood``; a name that is missing is read from its own words (see report.points)."""
     filters: tuple[FilteredArms, ...] = ()
+    dials: tuple[DialEffect, ...] = ()

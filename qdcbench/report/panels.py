@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from qdcbench.report.style import leave_room
 
-__all__ = ["Panels", "panels_for"]
+__all__ = ["MANY", "Panels", "panels_for"]
 
 _COLUMN = 3.5
 """Inches of a column of a paper of two columns."""
-_ROOMY = 14
+MANY = 14
 """More names than this do not fit into a panel of one column."""
 _GROWTH = 0.075
 """Inches that a panel grows in height for each name more than that."""
@@ -40,12 +40,12 @@ def panels_for(names: Sequence[int], height: float, extra: float) -> Panels:
         height: inches of a panel with few names.
         extra: inches of the figure outside of its panels.
     """
-    many = max(names, default=0) > _ROOMY
+    many = max(names, default=0) > MANY
     columns = 1 if many else min(2, max(1, len(names)))
     rows = math.ceil(max(1, len(names)) / columns)
     heights = [height] * rows
     if many:
-        heights = [height + _GROWTH * max(0, count - _ROOMY) for count in names]
+        heights = [height + _GROWTH * max(0, count - MANY) for count in names]
     width = _COLUMN * (2 if many else columns)
     figure = Figure(figsize=(width, sum(heights) + extra), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)

@@ -18,7 +18,6 @@ __all__ = ["Box", "Mark", "label_marks", "place"]
 
 _DIRECTIONS = 24
 _RINGS = 18
-_REVISIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,7 @@ def place(anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.flo
     """Return a box for each anchor, chosen among rings of positions around it.
 
     A position costs by what it covers (other boxes most, then dots, then room outside the frame), by the
-    leaders it crosses and by its distance from the anchor. The most crowded anchors choose first; then each chooses
-    again, knowing where all others are, until none moves (at most three times).
+    leaders it crosses and by its distance from the anchor. The most crowded anchors choose first.
 
     Args:
         anchors: n positions in points.
@@ -69,14 +67,8 @@ def place(anchors: Sequence[Point], sizes: Sequence[Point], dots: NDArray[np.flo
     """
     crowd = [sum(math.dist(a, b) < 30 for b in anchors) for a in anchors]
     taken: dict[int, _Placed] = {}
-    order = sorted(range(len(anchors)), key=lambda i: (-crowd[i], i))
-    for _ in range(1 + _REVISIONS):
-        before = dict(taken)
-        for i in order:
-            others = [placed for j, placed in taken.items() if j != i]
-            taken[i] = _best(_candidates(anchors[i], sizes[i]), others, dots, frame)
-        if taken == before:
-            break
+    for i in sorted(range(len(anchors)), key=lambda i: (-crowd[i], i)):
+        taken[i] = _best(_candidates(anchors[i], sizes[i]), list(taken.values()), dots, frame)
     return [taken[i].box for i in range(len(anchors))]
 
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.groups import groups_with_panels, is_simulated, left_out_note
-from qdcbench.report.panels import panels_for
+from qdcbench.report.panels import MANY, panels_for
 from qdcbench.report.placement import Mark, label_marks
 from qdcbench.report.points import AXES, dataset_points
 from qdcbench.report.style import GREY, INK, FigureData, bare, panel_title, printable, settle, sign
@@ -108,6 +108,11 @@ def _area(row: Row, sizes: Normalize) -> float:
 def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData, scales: tuple[Normalize, Normalize]) -> None:
     """Marks of one group, small ones over large ones."""
     colours, sizes = scales
+    if len({row["arm"] for row in rows}) > MANY:
+        for own, mean in _by_arm(rows):
+            for row in own:
+                xs, ys = (mean[0], _number(row, "quality")), (mean[1], _number(row, "diversity"))
+                axes.plot(xs, ys, color="#b4bcc4", linewidth=0.6, zorder=2)
     for row in sorted(rows, key=lambda row: (-_area(row, sizes), str(row["run_id"]))):
         colour = GREY if row["complexity"] is None else _MAP(colours(_number(row, "complexity")))
         control = row["role"] == "control"
@@ -122,13 +127,20 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData, scales: tup
     axes.set_ylabel(f"diversity: {printable(figure_data.labels['diversity'])}", parse_math=False)
 
 
-def _names(axes: Axes, rows: Sequence[Row], sizes: Normalize) -> None:
-    """Write arm names at the arms' means."""
-    marks = []
+def _by_arm(rows: Sequence[Row]) -> list[tuple[list[Row], tuple[float, float]]]:
+    """Each arm's rows with their mean quality and diversity."""
+    found = []
     for arm in dict.fromkeys(str(row["arm"]) for row in rows):
         own = [row for row in rows if row["arm"] == arm]
-        x, y = fmean(_number(row, "quality") for row in own), fmean(_number(row, "diversity") for row in own)
-        marks.append(Mark(x, y, arm, GREY if own[0]["role"] == "control" else INK))
+        found.append((own, (fmean(_number(r, "quality") for r in own), fmean(_number(r, "diversity") for r in own))))
+    return found
+
+
+def _names(axes: Axes, rows: Sequence[Row], sizes: Normalize) -> None:
+    """Write arm names at the arms' means."""
+    marks = [
+        Mark(*mean, str(own[0]["arm"]), GREY if own[0]["role"] == "control" else INK) for own, mean in _by_arm(rows)
+    ]
     dots = [
         (_number(row, "quality"), _number(row, "diversity"), math.sqrt(_area(row, sizes) / math.pi)) for row in rows
     ]

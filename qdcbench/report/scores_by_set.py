@@ -22,8 +22,10 @@ _MAP = LinearSegmentedColormap.from_list("paper_to_blue", ["#f6f8fa", "#86bbdd"]
 """One hue that stays light enough for dark numbers everywhere."""
 _COLUMN, _LINE = 0.52, 0.27
 """Inches of a cell."""
-_LETTERS = 19
+_LETTERS = 17
 """Letters of a panel's title that fit into an inch."""
+_NAME, _SHORT_NAME = 36, 24
+"""Letters of an arm's name that are shown, and those that a figure of usual width has room for."""
 _TALL = 16
 """With more arms than this the names of the sets stand above a panel too."""
 
@@ -67,7 +69,9 @@ def draw(figure_data: FigureData) -> Figure:
     arms = [max(1, len({row["arm"] for row in part})) for part in parts]
     sets = max(1, len(figure_data.labels))
     heights = [_LINE * count + 0.35 for count in arms]
-    figure = Figure(figsize=(max(3.5, 1.0 + _COLUMN * sets), sum(heights) + 0.75), dpi=200, layout="constrained")
+    longest = max((len(printable(str(row["arm"]), _NAME)) for row in figure_data.rows), default=0)
+    width = max(3.5, 1.0 + _COLUMN * sets) + 0.055 * max(0, longest - _SHORT_NAME)
+    figure = Figure(figsize=(width, sum(heights) + 0.75), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
     leave_room(figure)
     panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=arms)
@@ -94,7 +98,7 @@ def _panel(axes: Axes, rows: Sequence[Row], figure_data: FigureData) -> None:
             axes.text(x, y, "–", ha="center", va="center", fontsize=6.5, color=GREY)
     axes.imshow(_within_columns(values), aspect="auto", cmap=_MAP, vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks(range(len(sets)), [_two_lines(figure_data.labels[s]) for s in sets], parse_math=False)
-    axes.set_yticks(range(len(arms)), [printable(arm, 24) for arm in arms], parse_math=False)
+    axes.set_yticks(range(len(arms)), [printable(arm, _NAME) for arm in arms], parse_math=False)
     axes.tick_params(length=0, labeltop=len(arms) > _TALL)
     axes.set_xticks([i - 0.5 for i in range(1, len(sets))], minor=True)
     axes.set_yticks([i - 0.5 for i in range(1, len(arms))], minor=True)

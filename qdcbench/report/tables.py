@@ -9,6 +9,7 @@ from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
 from qdcbench.report.cells import Cell, Column, Table
 from qdcbench.report.cost import COST_NOTE, cost_columns
+from qdcbench.report.dials import dial_table
 from qdcbench.report.filters import filter_tables
 from qdcbench.report.groups import groups_in_order, is_simulated, scope_place
 from qdcbench.report.points import (
@@ -193,7 +194,8 @@ def all_tables(analysis: Analysis) -> list[Table]:
     """Return the main table of each group, filters, then verdicts, then primary and exploratory relations."""
     relations = [relation_table(analysis, primary=primary) for primary in (True, False)]
     main = [main_table(analysis, group) for group in groups_in_order(analysis)]
-    return [*main, *filter_tables(analysis), verdict_table(analysis), *relations]
+    dials = dial_table(analysis)
+    return [*main, *filter_tables(analysis), *([dials] if dials else []), verdict_table(analysis), *relations]
 
 
 def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":

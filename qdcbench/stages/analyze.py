@@ -19,6 +19,7 @@ from qdcbench.records import (
 )
 from qdcbench.stages.analysis.comparable import require_comparable
 from qdcbench.stages.analysis.controls import control_checks
+from qdcbench.stages.analysis.dials import dial_effects
 from qdcbench.stages.analysis.filters import filtered_arms
 from qdcbench.stages.analysis.rankings import comparisons, primary_scores, ranked_scores, rankings
 from qdcbench.stages.analysis.relations import AXES, contrasts, relations, scopes, table_of
@@ -72,6 +73,7 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
         smallest_effect=suite.smallest_effect,
         distances=_distances(score_names, suite),
         filters=filtered_arms(records),
+        dials=dial_effects(complete, suite),
     )
 
 
