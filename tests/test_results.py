@@ -9,11 +9,11 @@ from qdcbench.editions import load_edition, path_for
 from qdcbench.stages.analyze import analyze
 
 ROOT = Path(__file__).resolve().parent.parent
-EDITIONS = sorted(path.parent for path in (ROOT / "results").glob("*/analysis.json") if path.parent.name == "standard")
+EDITIONS = sorted(path.parent for path in (ROOT / "results").glob("*/analysis.json") if path.parent.name in {"methods", "standard"})
 
 
-def test_the_first_edition_is_there():
-    assert [edition.name for edition in EDITIONS] == ["standard"]
+def test_the_editions_are_there():
+    assert [edition.name for edition in EDITIONS] == ["methods", "standard"]
 
 
 @pytest.mark.parametrize("folder", EDITIONS, ids=lambda folder: folder.name)
