@@ -181,14 +181,14 @@ def test_broken_cells_are_rows_and_the_rest_is_finished(folder):
     for name, body in bodies.items():
         (plugins / f"{name}.py").write_text(BAD.replace("NAME", name).replace("BODY", body))
     arms = "".join(f'[[arm]]\nmethod = "{name}"\n' for name in bodies)
-    text = SUITE.format(more="").replace("cell_seconds = 20", "cell_seconds = 3") + arms
+    text = SUITE.format(more="").replace("cell_seconds = 20", "cell_seconds = 12") + arms
     (folder / "small.toml").write_text(text)
     ended = run(folder, "--plugins", "plugins")
     assert ended.returncode == 3, ended.stderr + ended.stdout
     failures = {r["spec"]["method"]: r["failure"] for r in records(folder).values() if r["status"] == "failed"}
     assert set(failures) == set(bodies)
     assert "boom" in failures["raises"]["message"]
-    assert "wall clock of 3 s" in failures["hangs"]["message"]
+    assert "wall clock of 12 s" in failures["hangs"]["message"]
     assert "ended with code 9" in failures["dies"]["message"]
     assert "yielded a int" in failures["garbage"]["message"]
     assert sum(r["status"] == "complete" for r in records(folder).values()) == 3
