@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     groups = [Examined(teacher="", lines=(*check_machine(args.work, registry), check_ledger(args.work / LEDGER)))]
     task = _task(suite, registry, base)
     teachers = []
-    for name in args.teacher or (suite.teachers if suite else ("scripted:strong",)):
+    for name in args.teacher or (suite.every_teacher if suite else ("scripted:strong",)):
         try:
             teachers.append(_spec(name, args, suite, base))
         except QdcError as error:

@@ -42,8 +42,7 @@ def _row(effect: DialEffect, decimals: dict[str, int]) -> tuple[Cell, ...]:
     cells = [Cell(text=word, values=(word,)) for word in words]
     for key in KEYS:
         found = effect.differences[key]
-        bounds = (found.low, found.high)
-        sure = None not in bounds and (min(bounds) > 0 or max(bounds) < 0)  # type: ignore[type-var, operator]
-        text = interval_text(found, decimals[key]) + (" •" if sure else "")
-        cells.append(Cell(text=text, values=(found.point, *bounds, found.n)))
+        without_zero = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
+        text = interval_text(found, decimals[key]) + (" •" if without_zero else "")
+        cells.append(Cell(text=text, values=(found.point, found.low, found.high, found.n)))
     return tuple(cells)

@@ -37,6 +37,7 @@ def arm_summary(
 ) -> ArmSummary:
     """Summarise one arm from its records and units; ``names`` are all measures and all scores of the analysis."""
     measure_names, score_names = names
+    rows = any(unit.record.dataset is not None and unit.record.dataset.accepted for unit in units)
     return ArmSummary(
         group=cell.group,
         arm=cell.arm,
@@ -58,7 +59,7 @@ def arm_summary(
         selected_rows=_over(units, lambda d: float(d.selected)),
         setup_tokens=_over(units, lambda d: row_cost(d).setup_tokens, NO_INTENTS),
         row_tokens=_over(units, lambda d: row_cost(d).tokens, _NO_ROWS),
-        row_tokens_amortised=_over(units, lambda d: row_cost(d).tokens_amortised, NO_INTENTS),
+        row_tokens_amortised=_over(units, lambda d: row_cost(d).tokens_amortised, NO_INTENTS if rows else _NO_ROWS),
         money=_over(units, lambda d: d.usage.money, _NO_PRICE),
         row_money=_over(units, lambda d: row_cost(d).money, _NO_PRICE),
         row_money_amortised=_over(units, lambda d: row_cost(d).money_amortised, _NO_PRICE),
