@@ -105,8 +105,7 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
             n=1 + (before.n if before else 0),
         )
     primary = plan.suite.primary
-    metrics = [row.metric for row in METRICS.values()]
-    diversity = [metric for metric in metrics if metric.axis == "diversity"]
+    rows = [row for row in METRICS.values() if row.card.axis == "diversity"]
     task = plan.cells[0].task if plan.cells else plan.suite.task
     return SuiteFacts(
         edition=edition,
@@ -115,11 +114,11 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
         promised=tuple(promised.values()),
         id_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "id")},
         ood_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "ood")},
-        copy_measures=tuple(metric.name for metric in diversity if metric.sees_copies),
-        instruction_measures=tuple(m.name for m in diversity if not m.name.endswith(":completion")),
+        copy_measures=tuple(row.name for row in rows if row.card.sees_copies),
+        instruction_measures=tuple(row.name for row in rows if row.card.side == "prompt"),
         root_seed=plan.suite.root_seed,
         lower_is_better=("answer_nll",),
-        lower_is_better_measures=tuple(metric.name for metric in metrics if not metric.higher_is_better),
+        lower_is_better_measures=tuple(row.name for row in METRICS.values() if not row.card.higher_is_better),
     )
 
 

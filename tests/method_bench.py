@@ -13,7 +13,7 @@ import qdcbench.methods
 from qdcbench.tasks.list_edits import ListEdits
 
 from qdcbench.api import BudgetExhausted, Check, Example, MethodPlugin, Reply, Request
-from qdcbench.measures.hashing import hashed_ngrams
+from qdcbench.measures.encoders.hashing import hashed_ngrams
 from qdcbench.records import Budget
 from qdcbench.teachers.desk import Desk
 from qdcbench.teachers.meter import Meter

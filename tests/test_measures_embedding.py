@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from qdcbench.errors import ConfigError
 from qdcbench.measures import Rows, Unmeasurable
-from qdcbench.measures.embedding import cosine_distance, mean_cosine_distance, spectrum, vendi, vendi_of_spectrum
+from qdcbench.measures.diversity.distance import cosine_distance, mean_cosine_distance
+from qdcbench.measures.diversity.vendi import spectrum, vendi, vendi_of_spectrum
 from qdcbench.measures.encoders import encode
-from qdcbench.measures.hashing import hashed_ngrams
+from qdcbench.measures.encoders.hashing import hashed_ngrams
 
 ORDERS = (0.1, 0.5, 1.0, 2.0, 5.0, math.inf)
 Vectors = npt.NDArray[np.float32]

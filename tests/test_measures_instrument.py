@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from qdcbench.canon import canonical_json
 from qdcbench.errors import ConfigError, DataError
 from qdcbench.measures import METRICS, Rows, measure_rows
-from qdcbench.measures.coverage import (
+from qdcbench.measures.diversity.coverage import (
     effective_operations,
     effective_pairs,
     operations_seen,
     pair_coverage,
     pair_entropy,
 )
+from qdcbench.measures.known import Around, Known
 from qdcbench.measures.rows import Unmeasurable
 from qdcbench.records import Measurement, Structure
 
@@ -48,7 +49,10 @@ def rows_of(columns: dict[str, list[object]], order: list[int] | None = None) ->
     chosen = range(len(columns["prompts"])) if order is None else order
     picked = {name: tuple(column[i] for i in chosen) for name, column in columns.items()}
     losses = tuple(len(str(p)) / 10 for p in picked["prompts"])
-    return Rows(**picked, judge_scores=losses, answer_nll=losses, pair_universe=25)  # type: ignore[arg-type]
+    known = Known(structure=picked["structures"], correct=picked["correct"], judge_score=losses, answer_nll=losses)  # type: ignore[arg-type]
+    return Rows(
+        prompts=picked["prompts"], completions=picked["completions"], known=known, around=Around(pair_universe=25)
+    )  # type: ignore[arg-type]
 
 
 def taken(rows: Rows, n: int, names: list[str] | None = None, seed: int = 0) -> dict[str, Measurement]:
@@ -84,7 +88,7 @@ def test_means_equal_plain_arithmetic_when_all_rows_are_measured() -> None:
 
 
 def test_wilson_interval_by_hand() -> None:
-    rows = Rows(prompts=("p",) * 10, completions=("c",) * 10, correct=(True,) * 8 + (False,) * 2)
+    rows = Rows(prompts=("p",) * 10, completions=("c",) * 10, known=Known(correct=(True,) * 8 + (False,) * 2))
     share = taken(rows, 10, ["verified_share"])["verified_share"]
     # Published example: 8 of 10 gives .490 to .943.
     assert (share.value, share.low, share.high) == (
@@ -140,7 +144,7 @@ def test_half_copied_data_lower_every_measure_that_sees_copies(seed: int) -> Non
 def test_too_few_rows_give_reasons_and_means_with_their_own_n() -> None:
     found = taken(rows_of(row_columns(30, 5)), 1000)
     for name, m in found.items():
-        if METRICS[name].size_free:
+        if METRICS[name].card.size_free:
             assert m.value is not None
         else:
             assert m.value is None
@@ -158,15 +162,15 @@ def test_what_is_unknown_is_a_reason() -> None:
     assert found["distinct_2"].low is None
     nothing = taken(Rows(prompts=(), completions=()), 1)
     assert all(m.value is None and m.reason for m in nothing.values())
-    infinite = Rows(prompts=("a", "b"), completions=("c", "d"), answer_nll=(math.inf, 1.0))
+    infinite = Rows(prompts=("a", "b"), completions=("c", "d"), known=Known(answer_nll=(math.inf, 1.0)))
     assert taken(infinite, 2, ["answer_nll"])["answer_nll"].value is None
 
 
 def test_rows_no_verifier_understands_show_in_checkable_share() -> None:
-    rows = Rows(prompts=("a", "b", "c", "d"), completions=("x",) * 4, correct=(True, None, None, None))
+    rows = Rows(prompts=("a", "b", "c", "d"), completions=("x",) * 4, known=Known(correct=(True, None, None, None)))
     found = taken(rows, 4)
     assert (found["verified_share"].value, found["checkable_share"].value) == (0.25, 0.25)
-    silent = Rows(prompts=("a", "b"), completions=("x",) * 2, correct=(None, None))
+    silent = Rows(prompts=("a", "b"), completions=("x",) * 2, known=Known(correct=(None, None)))
     found = taken(silent, 2)
     assert found["verified_share"].value is None
     assert found["checkable_share"].value == 0.0
@@ -178,7 +182,7 @@ def test_wrong_calls_are_refused() -> None:
         measure_rows(rows, n=1, seed_stream=np.random.default_rng(0), names=["distinct2"])
     with pytest.raises(ConfigError, match="at least 1"):
         measure_rows(rows, n=0, seed_stream=np.random.default_rng(0))
-    with pytest.raises(DataError, match="completions has 0 values for 1 prompts"):
+    with pytest.raises(DataError, match="completions has 0 values for 1 rows"):
         Rows(prompts=("a",), completions=())
 
 
@@ -205,7 +209,9 @@ def test_coverage_by_hand() -> None:
         None,
         Structure(depth=1, parts=("c",), pairs=()),
     )
-    rows = Rows(prompts=("p",) * 4, completions=("c",) * 4, structures=structures, pair_universe=9)
+    rows = Rows(
+        prompts=("p",) * 4, completions=("c",) * 4, known=Known(structure=structures), around=Around(pair_universe=9)
+    )
     assert pair_coverage(rows) == 2 / 9
     assert operations_seen(rows) == 3
     entropy = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
@@ -218,10 +224,10 @@ def test_coverage_by_hand() -> None:
 
 
 def test_coverage_of_prompts_nobody_can_parse_is_zero_and_a_wrong_universe_refused() -> None:
-    unparsed = Rows(prompts=("p",), completions=("c",), structures=(None,), pair_universe=9)
+    unparsed = Rows(prompts=("p",), completions=("c",), known=Known(structure=(None,)), around=Around(pair_universe=9))
     assert pair_coverage(unparsed) == 0.0
     wrong = Structure(depth=3, parts=("a", "b", "a"), pairs=("a>b", "b>a"))
-    rows = Rows(prompts=("p",), completions=("c",), structures=(wrong,), pair_universe=1)
+    rows = Rows(prompts=("p",), completions=("c",), known=Known(structure=(wrong,)), around=Around(pair_universe=1))
     with pytest.raises(Unmeasurable, match="says that 1 exist"):
         pair_coverage(rows)
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdcbench.measures import Rows, Unmeasurable
-from qdcbench.measures.lexical import compression_ratio, distinct, ngram_diversity, unique_rows
+from qdcbench.measures.diversity.compression import compression_ratio
+from qdcbench.measures.diversity.distinct import distinct, ngram_diversity, unique_rows
 from qdcbench.measures.text import count_words, split_tokens, tokenise
 
 words = st.lists(st.sampled_from(["a", "b", "cat", "Dog", "7", "!", "été"]), max_size=8).map(" ".join)

@@ -9,7 +9,7 @@ import pytest
 from method_bench import TASK, Context, FixedTeacher, context, made, made_once, plugin, run
 
 from qdcbench.api import Example
-from qdcbench.measures.hashing import hashed_ngrams
+from qdcbench.measures.encoders.hashing import hashed_ngrams
 from qdcbench.teachers.ensemble import Member, ensemble_of
 
 SEEDS = tuple(Example(prompt=f"Seed task {number}", completion=str(number)) for number in range(6))

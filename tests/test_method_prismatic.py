@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from qdcbench.methods._clusters import clusters
 
 from qdcbench.api import DataError, Example, Request
-from qdcbench.measures.embedding import spectrum, vendi_of_spectrum
+from qdcbench.measures.diversity.vendi import spectrum, vendi_of_spectrum
 
 COMMON = tuple(Example(prompt=f"Common {number}", completion="c") for number in range(5))
 RARE = Example(prompt="Rare seed", completion="r")

@@ -1,115 +1,181 @@
 """Take measures of a dataset at a fixed number of rows, each with an interval or a reason."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qdcbench.errors import ConfigError, did_you_mean
-from qdcbench.measures.rows import FloatArray, Rows, Unmeasurable
-from qdcbench.measures.table import METRICS, MeasureRow
-from qdcbench.records import Measurement, Metric
+from qdcbench.measures.cards import MeasureRow
+from qdcbench.measures.intervals import HALVES, clip, half_interval, mean_interval
+from qdcbench.measures.length import at_length, slope_of_means, slope_of_strata, strata
+from qdcbench.measures.rows import FloatArray, IntArray, Rows, Unmeasurable
+from qdcbench.measures.table import METRICS
+from qdcbench.records import Measurement
 
-__all__ = ["HALVES", "measure_rows"]
-
-HALVES = 10
-"""Half-samples behind the interval of a measure that is not a mean."""
-
-_T_HALVES = 2.2621571628
-"""97.5 % quantile of Student's t with HALVES - 1 degrees of freedom."""
-
-_Z = 1.9599639845
+__all__ = ["full_name", "measure_rows"]
 
 _LEAST_FOR_INTERVAL = 20
 """Fewer rows than this cannot be halved to any use."""
 
+_LEAST_FOR_CONSTANT = 20
+"""As many equal scores in a row are no chance."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sample:
+    """The drawn rows and the indices of their random halves."""
+
+    rows: Rows
+    halves: tuple[IntArray, ...]
+
+
+def full_name(measurement: Measurement) -> str:
+    """Return the name with what a number cannot be compared without: the number of rows it was taken on."""
+    return f"{measurement.metric}@{measurement.n}"
+
 
 def measure_rows(
-    rows: Rows, *, n: int, seed_stream: np.random.Generator, names: Iterable[str] | None = None
+    rows: Rows,
+    *,
+    n: int,
+    seed_stream: np.random.Generator,
+    names: Iterable[str] | None = None,
+    table: Mapping[str, MeasureRow] = METRICS,
 ) -> tuple[Measurement, ...]:
-    """Take measures of ``n`` rows drawn without replacement, in the order of `METRICS` or of ``names``.
+    """Take measures of ``n`` rows drawn without replacement, in the order of ``table`` or of ``names``.
 
     The rows are put in canonical order before the draw, so a shuffle of them changes nothing, and all draws
-    come before the first measure, so what is asked for does not change any value.
+    come before the first measure, so what is asked for does not change any value. A measure whose card
+    says that it is taken on fewer rows at most is taken on the first of those drawn.
 
-    The 95 % interval is for the process that made the rows, these being independent draws from it. A mean
-    has the normal one, a share Wilson's. Every other measure is taken on `HALVES` random halves of the
-    n rows; their relative standard deviation estimates the relative standard error at n (the delete-d
-    jackknife with d = n/2, Shao & Wu 1989, whose factor (n - d)/d is 1), and the interval is the value plus and
-    minus t times that, cut to the measure's range. Halves are compared only with halves, so a measure's
-    dependence on n does not enter; a bootstrap would bring it in, for it draws copies.
+    The 95 % interval is for the process that made the rows, these being independent draws from it; see
+    `intervals`. Where ``rows.around.words`` has a reference length, the value moved to it stands beside each.
 
     Args:
         rows: the dataset, any number of rows.
         n: rows to measure. With fewer there, a measure that does not depend on n is taken on what there
             is, with its own ``n``; any other has no value.
         seed_stream: source of all draws.
-        names: which measures; all by default.
+        names: which measures; all of the table by default.
+        table: the measures there are.
 
     Raises:
         ConfigError: a name is unknown or n is below 1.
         DataError: an encoder's weights are not the pinned ones.
     """
-    wanted = list(METRICS) if names is None else list(names)
+    wanted = list(table) if names is None else list(names)
     for name in wanted:
-        if name not in METRICS:
-            raise ConfigError(f"there is no measure {name!r}; {did_you_mean(name, METRICS)}")
+        if name not in table:
+            raise ConfigError(f"there is no measure {name!r}; {did_you_mean(name, table)}")
     if n < 1:
         raise ConfigError(f"measures need n of at least 1, not {n}")
     size = min(n, len(rows))
-    sample = rows.canonical().take(np.sort(seed_stream.permutation(len(rows))[:size]).astype(np.int64))
-    halves = [np.sort(seed_stream.permutation(size)[: size // 2]).astype(np.int64) for _ in range(HALVES)]
-    parts: list[Rows] = [sample.take(half) for half in halves] if size >= _LEAST_FOR_INTERVAL else []
-    return tuple(_measurement(METRICS[name], sample, parts, n) for name in wanted)
+    drawn = seed_stream.permutation(len(rows))[:size].astype(np.int64)
+    halves = _halves(size, seed_stream)
+    more = int(seed_stream.integers(2**62))
+    found: dict[str, Measurement] = {}
+    larger = rows.canonical().take(np.sort(drawn))
+    place = np.argsort(np.argsort(drawn))
+    for most in sorted({_size(table[name], size) for name in wanted}, reverse=True):
+        if most < size:
+            halves = _halves(most, np.random.default_rng([more, most]))
+        sample = _Sample(rows=larger if most == size else larger.take(np.sort(place[:most])), halves=halves)
+        members = [table[name] for name in wanted if _size(table[name], size) == most]
+        found |= {m.metric: m for m in _measure_sample(members, sample, n)}
+    return tuple(found[name] for name in wanted)
 
 
-def _measurement(row: MeasureRow, sample: Rows, parts: list[Rows], n: int) -> Measurement:
-    metric, size = row.metric, len(sample)
+def _size(row: MeasureRow, size: int) -> int:
+    return size if row.card.at_most is None else min(size, row.card.at_most)
+
+
+def _halves(size: int, stream: np.random.Generator) -> tuple[IntArray, ...]:
+    halves = tuple(np.sort(stream.permutation(size)[: size // 2]).astype(np.int64) for _ in range(HALVES))
+    return halves if size >= _LEAST_FOR_INTERVAL else ()
+
+
+_Values = dict[str, float | None]
+
+
+def _whole_values(measures: Iterable[MeasureRow], part: Rows) -> _Values:
+    """Return the measures of one part; the part and all that it keeps are gone before the next one is made."""
+    values: _Values = {}
+    for row in measures:
+        assert row.whole is not None
+        try:
+            values[row.name] = row.whole(part)
+        except Unmeasurable:
+            values[row.name] = None
+    return values
+
+
+def _measure_sample(measures: list[MeasureRow], sample: _Sample, n: int) -> list[Measurement]:
+    """Take measures of one draw: every one of all rows first, then of its halves, then of its parts by length."""
+    rows = sample.rows
+    first = [_value(row, rows, n) for row in measures]
+    together = [row for row, m in zip(measures, first, strict=True) if m.value is not None and row.whole is not None]
+    halves = [_whole_values(together, rows.take(half)) for half in sample.halves] if together else []
+    slopes: dict[str, float | None] = {}
+    for side in sorted({row.card.side for row in together}):
+        of_side = [row for row in together if row.card.side == side]
+        words = rows.words(side)
+        parts = strata(words)
+        lengths = [float(words[part].mean()) for part in parts]
+        values = [_whole_values(of_side, rows.take(part)) for part in parts]
+        slopes |= {row.name: slope_of_strata(lengths, [v[row.name] for v in values]) for row in of_side}
+    done = []
+    for row, m in zip(measures, first, strict=True):
+        if m.value is not None and row.whole is not None:
+            low, high = half_interval(row.metric, m.value, [half[row.name] for half in halves])
+            m = replace(m, low=low, high=high, length_slope=slopes.get(row.name))
+        done.append(_at_length(row, m, rows))
+    return done
+
+
+def _value(row: MeasureRow, rows: Rows, n: int) -> Measurement:
+    """Return one measure of the rows; of a mean with everything that belongs to it."""
+    size = len(rows)
     try:
-        if size < n and not row.size_free:
+        if size < min(n, row.card.at_most or n) and not row.card.size_free:
             raise Unmeasurable(f"there are {size} rows and {n} were asked for; this measure depends on their number")
         if row.each is not None:
-            value, low, high = _mean_interval(metric, row.each(sample))
-        else:
-            assert row.whole is not None
-            value = row.whole(sample)
-            low, high = _half_interval(row, value, parts)
+            return _mean(row, rows, row.each(rows))
+        assert row.whole is not None
+        value = row.whole(rows)
     except Unmeasurable as refusal:
-        return Measurement(metric=metric.name, axis=metric.axis, value=None, n=size, reason=str(refusal))
+        return _nothing(row, size, str(refusal))
     if not math.isfinite(value):
-        reason = "a value of single rows is not a finite number"
-        return Measurement(metric=metric.name, axis=metric.axis, value=None, n=size, reason=reason)
-    return Measurement(metric=metric.name, axis=metric.axis, value=value, n=size, low=low, high=high)
+        return _nothing(row, size, "its value is not a finite number")
+    return Measurement(metric=row.name, axis=row.card.axis, value=value, n=size)
 
 
-def _clip(metric: Metric, value: float) -> float:
-    value = value if metric.low is None else max(metric.low, value)
-    return value if metric.high is None else min(metric.high, value)
+def _mean(row: MeasureRow, rows: Rows, values: FloatArray) -> Measurement:
+    there = ~np.isnan(values)
+    known = values[there]
+    if not len(known):
+        return _nothing(row, len(rows), "no row has a value")
+    if not np.isfinite(known).all():
+        return _nothing(row, len(rows), "a value of single rows is not a finite number")
+    if row.card.scored and len(known) >= _LEAST_FOR_CONSTANT and float(np.ptp(known)) == 0.0:
+        same = f"all {len(known)} rows got the same score {known[0]:.6g}, so the scorer did not look at them"
+        return _nothing(row, len(rows), same)
+    value, low, high = mean_interval(row.metric, known)
+    slope = slope_of_means(rows.words(row.card.side)[there], known) if len(known) >= _LEAST_FOR_INTERVAL else None
+    return Measurement(
+        metric=row.name, axis=row.card.axis, value=value, n=len(rows), low=low, high=high, length_slope=slope
+    )
 
 
-def _mean_interval(metric: Metric, values: FloatArray) -> tuple[float, float | None, float | None]:
-    size = len(values)
-    mean = math.fsum(values.tolist()) / size
-    if size < 2 or not math.isfinite(mean):
-        return mean, None, None
-    if metric.unit == "share":
-        centre = (mean + _Z**2 / (2 * size)) / (1 + _Z**2 / size)
-        reach = _Z / (1 + _Z**2 / size) * math.sqrt(mean * (1 - mean) / size + _Z**2 / (4 * size**2))
-        return mean, min(mean, max(0.0, centre - reach)), max(mean, min(1.0, centre + reach))
-    reach = _Z * float(np.std(values, ddof=1)) / math.sqrt(size)
-    return mean, _clip(metric, mean - reach), _clip(metric, mean + reach)
+def _nothing(row: MeasureRow, size: int, reason: str) -> Measurement:
+    return Measurement(metric=row.name, axis=row.card.axis, value=None, n=size, reason=reason)
 
 
-def _half_interval(row: MeasureRow, value: float, parts: list[Rows]) -> tuple[float | None, float | None]:
-    assert row.whole is not None
-    try:
-        halves = [row.whole(part) for part in parts]
-    except Unmeasurable:
-        # The whole can be measured and some half cannot: a value without an interval.
-        return None, None
-    if not halves:
-        return None, None
-    centre = float(np.mean(halves))
-    # All these measures are at least zero and a power of n near n, so their relative errors are alike.
-    reach = _T_HALVES * float(np.std(halves, ddof=1)) * (value / centre if centre > 0 else 1.0)
-    return _clip(row.metric, value - reach), _clip(row.metric, value + reach)
+def _at_length(row: MeasureRow, m: Measurement, rows: Rows) -> Measurement:
+    reference = rows.around.words.get(row.card.side)
+    if reference is None or m.value is None or m.length_slope is None:
+        return m
+    gap = reference - float(rows.words(row.card.side).mean())
+    moved = at_length(m.value, m.length_slope, gap, additive=row.each is not None)
+    return replace(m, at_length=clip(row.metric, moved))

@@ -1,6 +1,7 @@
 """What a measure gets: the two texts of every row, what is known about each, and shared costly parts."""
 
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy.typing as npt
 
 from qdcbench.errors import DataError
 from qdcbench.measures.encoders import encode
-from qdcbench.measures.text import Tokens, tokenise
-from qdcbench.records import Structure
+from qdcbench.measures.known import WHY_ABSENT, Around, Known
+from qdcbench.measures.text import Tokens, count_words, tokenise
 
 __all__ = ["FloatArray", "IntArray", "Rows", "Side", "Unmeasurable"]
 
@@ -35,43 +36,28 @@ class Rows:
         *,
         prompts: tuple[str, ...],
         completions: tuple[str, ...],
-        structures: tuple[Structure | None, ...] | None = None,
-        correct: tuple[bool | None, ...] | None = None,
-        judge_scores: tuple[float, ...] | None = None,
-        answer_nll: tuple[float, ...] | None = None,
-        pair_universe: int | None = None,
+        known: Known | None = None,
+        around: Around | None = None,
     ) -> None:
         """Check the lengths and keep the columns.
 
         Args:
             prompts: n texts.
             completions: n texts.
-            structures: what the task knows about each prompt, None where there is no task.
-            correct: the verifier's answers, None where there is no verifier.
-            judge_scores: n numbers from a judge, None where there was none.
-            answer_nll: n mean negative log-likelihoods of the completion, nats a token.
-            pair_universe: number of ordered pairs of operations that exist.
+            known: columns of n values that somebody found out about the rows.
+            around: what is known of the dataset as a whole.
 
         Raises:
             DataError: a column has another length than ``prompts``.
         """
-        n = len(prompts)
+        if len(completions) != len(prompts):
+            raise DataError(f"completions has {len(completions)} values for {len(prompts)} rows; give one for each row")
         self.prompts = prompts
         self.completions = completions
-        self.structures = structures
-        self.correct = correct
-        self.judge_scores = judge_scores
-        self.answer_nll = answer_nll
-        self.pair_universe = pair_universe
+        self.known = (known or Known()).checked(len(prompts))
+        self.around = around or Around()
         self._cache: dict[Hashable, Any] = {}
         self._parent: tuple[Rows, IntArray] | None = None
-        columns: dict[str, tuple[Any, ...] | None] = {
-            "completions": completions, "structures": structures, "correct": correct,
-            "judge_scores": judge_scores, "answer_nll": answer_nll,
-        }  # fmt: skip
-        for name, column in columns.items():
-            if column is not None and len(column) != n:
-                raise DataError(f"{name} has {len(column)} values for {n} prompts; give one for each row")
 
     def __len__(self) -> int:
         """Return n."""
@@ -81,31 +67,55 @@ class Rows:
         """Return the prompts or the completions."""
         return self.prompts if side == "prompt" else self.completions
 
+    def column(self, name: str) -> Sequence[Any]:
+        """Return the column of `Known` by that name.
+
+        Raises:
+            Unmeasurable: nobody filled it, or it is empty.
+        """
+        column: Sequence[Any] | None = getattr(self.known, name)
+        if column is None or not len(column):
+            raise Unmeasurable(WHY_ABSENT[name])
+        return column
+
+    def numbers(self, name: str) -> FloatArray:
+        """Return a column of numbers (n,), NaN where a row has none.
+
+        Raises:
+            Unmeasurable: nobody filled it, or no row has a number.
+        """
+        column = self.column(name)
+        if all(value is None for value in column):
+            raise Unmeasurable(f"{WHY_ABSENT[name]} to any use")
+        return np.asarray([math.nan if value is None else value for value in column], dtype=np.float64)
+
     def take(self, indices: IntArray) -> "Rows":
         """Return the rows at ``indices``, in that order."""
         chosen = indices.tolist()
-
-        def of(column: tuple[T, ...]) -> tuple[T, ...]:
-            return tuple(column[i] for i in chosen)
-
         rows = Rows(
-            prompts=of(self.prompts),
-            completions=of(self.completions),
-            structures=None if self.structures is None else of(self.structures),
-            correct=None if self.correct is None else of(self.correct),
-            judge_scores=None if self.judge_scores is None else of(self.judge_scores),
-            answer_nll=None if self.answer_nll is None else of(self.answer_nll),
-            pair_universe=self.pair_universe,
+            prompts=tuple(self.prompts[i] for i in chosen),
+            completions=tuple(self.completions[i] for i in chosen),
+            known=self.known.take(indices),
+            around=self.around,
         )
         rows._parent = (self, indices)
         return rows
 
     def canonical(self) -> "Rows":
-        """Return the same rows in the one order that any shuffle of them has: by prompt, then completion."""
-        empty = (0.0,) * len(self)
-        scores, losses = self.judge_scores or empty, self.answer_nll or empty
-        keys = list(zip(self.prompts, self.completions, scores, losses, strict=True))
-        return self.take(np.asarray(sorted(range(len(self)), key=keys.__getitem__), dtype=np.int64))
+        """Return the same rows in the one order that any shuffle of them has: by prompt, completion, what is known."""
+        texts = list(zip(self.prompts, self.completions, strict=True))
+        order = sorted(range(len(self)), key=texts.__getitem__)
+        # Only rows with equal texts need their columns compared, and few have.
+        start = 0
+        columns = list(self.known.columns().values())
+        while columns and start < len(order):
+            stop = start + 1
+            while stop < len(order) and texts[order[stop]] == texts[order[start]]:
+                stop += 1
+            if stop - start > 1:
+                order[start:stop] = sorted(order[start:stop], key=lambda i: [repr(column[i]) for column in columns])
+            start = stop
+        return self.take(np.asarray(order, dtype=np.int64))
 
     def shared(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return what is kept under ``key``, computing it at the first call."""
@@ -114,29 +124,53 @@ class Rows:
         kept: T = self._cache[key]
         return kept
 
+    def _per_row(self, key: Hashable, compute: Callable[[], T], sliced: Callable[[T, IntArray, int], T]) -> T:
+        """Return what is kept a row, sliced from the rows these were taken from where they have it."""
+
+        def inherited(rows: Rows) -> T | None:
+            if key in rows._cache:
+                kept: T = rows._cache[key]
+                return kept
+            if rows._parent is None:
+                return None
+            parent, indices = rows._parent
+            whole = inherited(parent)
+            return None if whole is None else sliced(whole, indices, len(parent))
+
+        def taken() -> T:
+            found = inherited(self)
+            return compute() if found is None else found
+
+        return self.shared(key, taken)
+
     def embeddings(self, encoder: str, side: Side = "prompt") -> npt.NDArray[np.float32]:
         """Return unit vectors (n, d) of one side by the named encoder; equal texts are encoded once."""
-        key = ("embeddings", encoder, side)
 
-        def compute() -> npt.NDArray[np.float32]:
-            if self._parent is not None and key in self._parent[0]._cache:
-                sliced: npt.NDArray[np.float32] = self._parent[0]._cache[key][self._parent[1]]
-                return sliced
-            return encode(encoder, self.texts(side))
+        def sliced(whole: npt.NDArray[np.float32], indices: IntArray, _: int) -> npt.NDArray[np.float32]:
+            return whole[indices]
 
-        return self.shared(key, compute)
+        return self._per_row(("embeddings", encoder, side), lambda: encode(encoder, self.texts(side)), sliced)
+
+    def words(self, side: Literal["prompt", "completion", "both"]) -> FloatArray:
+        """Return log(1 + words) of each row's text, (n,); of both texts together for ``both``."""
+        if side == "both":
+            counts: FloatArray = np.expm1(self.words("prompt")) + np.expm1(self.words("completion"))
+            return np.log1p(counts)
+
+        def compute() -> FloatArray:
+            return np.log1p(np.asarray([count_words(text) for text in self.texts(side)], dtype=np.float64))
+
+        return self._per_row(("words", side), compute, lambda whole, indices, _: whole[indices])
 
     def ngrams(self, order: int, side: Side = "prompt") -> Tokens:
         """Return the n-grams of one side; order 1 is the tokens themselves."""
-        key = ("ngrams", order, side)
 
         def compute() -> Tokens:
-            if self._parent is not None and key in self._parent[0]._cache:
-                parent, indices = self._parent
-                tokens: Tokens = parent._cache[key]
-                return tokens.take(indices, len(parent))
             if order == 1:
                 return tokenise(self.texts(side))
             return self.ngrams(order - 1, side).ngrams(order, self.ngrams(1, side))
 
-        return self.shared(key, compute)
+        def sliced(whole: Tokens, indices: IntArray, n: int) -> Tokens:
+            return whole.take(indices, n)
+
+        return self._per_row(("ngrams", order, side), compute, sliced)

@@ -227,7 +227,9 @@ class Metric:
 class Measurement:
     """One measure of one training set at ``n`` rows; ``value`` is None with a ``reason``.
 
-    ``low`` and ``high`` bound a 95 % interval over seeded subsamples where one was taken.
+    ``low`` and ``high`` bound a 95 % interval over seeded subsamples where one was taken. ``length_slope`` is the
+    change with length inside the data: of the value per unit of log(1 + words) for a mean over rows, of the value's
+    logarithm for any other. ``at_length`` is the value moved along that slope to a length that all compared data share.
     """
 
     metric: str
@@ -237,6 +239,8 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    length_slope: float | None = None
+    at_length: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from qdcbench.api import BudgetExhausted, Example, PluginError, TeacherError
 from qdcbench.canon import digest
 from qdcbench.measures.instrument import measure_rows
+from qdcbench.measures.known import Around, Known
 from qdcbench.measures.rows import Rows
 from qdcbench.measures.table import METRICS
 from qdcbench.records import Budget, Call, Measurement, RunSpec, from_json
@@ -27,7 +28,7 @@ from qdcbench.teachers.prompts import PromptBook
 
 __all__ = ["STAGE_VERSION", "judge_key", "measure", "read_judging"]
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 """Raised when the same rows would give other measurements."""
 
 JUDGED_ROWS = 200
@@ -85,10 +86,12 @@ def _columns(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> Rows:
     return Rows(
         prompts=tuple(row.prompt for row in rows),
         completions=tuple(row.completion for row in rows),
-        structures=structures if any(structures) else None,
-        correct=tuple(task.verify(row).correct for row in rows),
-        answer_nll=losses,
-        pair_universe=task.pair_universe(),
+        known=Known(
+            structure=structures if any(structures) else None,
+            correct=tuple(task.verify(row).correct for row in rows),
+            answer_nll=losses,
+        ),
+        around=Around(pair_universe=task.pair_universe()),
     )
 
 
@@ -108,7 +111,7 @@ def _judge(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Taken:
     texts = Rows(
         prompts=tuple(row.prompt for row in judged.rows),
         completions=tuple(row.completion for row in judged.rows),
-        judge_scores=judged.ratings,
+        known=Known(judge_score=judged.ratings),
     )
     draws = array_stream(spec.root_seed, "measure_judge", {"task": spec.task, "repetition": spec.repetition})
     return measure_rows(texts, n=JUDGED_ROWS, names=["judge_score"], seed_stream=draws), judged.calls

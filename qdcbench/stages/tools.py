@@ -65,7 +65,7 @@ def _references(run: Run) -> Callable[[int], Sequence[Example]]:
 
 def _embed(texts: Sequence[str]) -> "npt.NDArray[np.float32]":
     # Loaded only for methods that compare meanings. float32 because bfloat16 differs between processors.
-    from qdcbench.measures.encoders import minilm
+    from qdcbench.measures.encoders.minilm import minilm
 
     return minilm(texts, "float32")
 

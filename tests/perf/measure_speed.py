@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from qdcbench.measures import METRICS, Rows, measure_rows
-from qdcbench.measures.embedding import cosine_distance, spectrum, vendi_of_spectrum
-from qdcbench.measures.encoders import minilm, minilm_folder
-from qdcbench.measures.hashing import hashed_ngrams
+from qdcbench.measures.diversity.distance import cosine_distance
+from qdcbench.measures.diversity.vendi import spectrum, vendi_of_spectrum
+from qdcbench.measures.encoders.hashing import hashed_ngrams
+from qdcbench.measures.encoders.minilm import minilm, minilm_folder
 
 WORDS = (
     "reverse the list of numbers then add one write a poem about rivers explain why kings sleep in two sentences "

@@ -11,7 +11,7 @@ __all__ = ["effective_operations", "effective_pairs", "operations_seen", "pair_c
 
 
 def _structures(rows: Rows) -> list[Structure]:
-    known = [s for s in rows.structures or () if s is not None]
+    known = [s for s in rows.column("structure") if s is not None]
     if not known:
         raise Unmeasurable("the task knows no structure of any prompt")
     return known
@@ -38,14 +38,15 @@ def pair_coverage(rows: Rows) -> float:
     Raises:
         Unmeasurable: the task does not say how many pairs exist, or more occur than that.
     """
-    if not rows.pair_universe:
+    universe = rows.around.pair_universe
+    if not universe:
         raise Unmeasurable("the task does not say how many pairs of operations exist")
-    hit = len({pair for s in rows.structures or () if s is not None for pair in s.pairs})
     if not len(rows):
         raise Unmeasurable("there is no row")
-    if hit > rows.pair_universe:
-        raise Unmeasurable(f"{hit} pairs of operations occur where the task says that {rows.pair_universe} exist")
-    return hit / rows.pair_universe
+    hit = len({pair for s in rows.known.structure or () if s is not None for pair in s.pairs})
+    if hit > universe:
+        raise Unmeasurable(f"{hit} pairs of operations occur where the task says that {universe} exist")
+    return hit / universe
 
 
 def pair_entropy(rows: Rows) -> float:

@@ -1,38 +1,17 @@
-"""Diversity of the meanings: mean pairwise distance and the Vendi score of unit vectors, in O(n d^2)."""
+"""Diversity of the meanings as an effective number: the Vendi score from the smaller Gram matrix, O(n d^2)."""
 
 import math
 
 import numpy as np
 import numpy.typing as npt
 
-from qdcbench.measures.rows import FloatArray, Rows, Unmeasurable
+from qdcbench.measures.rows import FloatArray, Rows, Side, Unmeasurable
 
-__all__ = ["cosine_distance", "mean_cosine_distance", "spectrum", "vendi", "vendi_of_spectrum"]
+__all__ = ["spectrum", "vendi", "vendi_of_spectrum"]
 
 _BLOCK = 8192
 _NOISE = 1e-12
 """Eigenvalues below this share of the trace are rounding; for small q they would count as directions."""
-
-
-def cosine_distance(vectors: npt.NDArray[np.float32]) -> float:
-    """Return one minus the mean cosine of the pairs i != j of unit vectors (n, d), in [0, 2].
-
-    The sum over all pairs is the squared length of the sum of the vectors, so no pair is formed.
-
-    Raises:
-        Unmeasurable: fewer than two rows.
-    """
-    n = len(vectors)
-    if n < 2:
-        raise Unmeasurable("a distance between rows needs two rows")
-    total: FloatArray = vectors.sum(axis=0, dtype=np.float64)
-    own = float(np.einsum("ij,ij->", vectors, vectors, dtype=np.float64))
-    return min(2.0, max(0.0, 1.0 - (float(total @ total) - own) / (n * (n - 1))))
-
-
-def mean_cosine_distance(rows: Rows, encoder: str) -> float:
-    """Return the mean cosine distance of two different prompts, in [0, 2]; free of n, blind to clumps."""
-    return cosine_distance(rows.embeddings(encoder))
 
 
 def spectrum(vectors: npt.NDArray[np.float32]) -> FloatArray:
@@ -75,7 +54,7 @@ def vendi_of_spectrum(values: FloatArray, q: float) -> float:
     return min(float(len(values)), max(1.0, math.exp(entropy)))
 
 
-def vendi(rows: Rows, encoder: str, q: float) -> float:
-    """Return the Vendi score of order q of the prompts: the effective number of different ones, 1 to min(n, d)."""
-    values = rows.shared(("spectrum", encoder), lambda: spectrum(rows.embeddings(encoder)))
+def vendi(rows: Rows, encoder: str, q: float, side: Side = "prompt") -> float:
+    """Return the Vendi score of order q of one side: the effective number of different ones, 1 to min(n, d)."""
+    values = rows.shared(("spectrum", encoder, side), lambda: spectrum(rows.embeddings(encoder, side)))
     return vendi_of_spectrum(values, q)

@@ -1,8 +1,8 @@
-"""Texts to unit vectors: the embedded MiniLM, and hashed n-grams that need nothing."""
+"""The embedded MiniLM: all-MiniLM-L6-v2 from an installed package, on the processor."""
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from qdcbench.errors import ConfigError, DataError, did_you_mean
-from qdcbench.measures.hashing import hashed_ngrams
+from qdcbench.errors import DataError
 
-__all__ = ["ENCODERS", "MAX_TOKENS", "MINILM_SHA256", "Vectors", "encode", "minilm", "minilm_folder"]
+__all__ = ["MAX_TOKENS", "MINILM_SHA256", "Vectors", "minilm", "minilm_folder"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -147,25 +146,3 @@ def _on_threads(model: Any, batches: Sequence[Sequence[Sequence[int]]]) -> list[
             return list(pool.map(work, batches))
     finally:
         torch.set_num_threads(threads)
-
-
-ENCODERS: dict[str, Callable[[Sequence[str]], Vectors]] = {"minilm": minilm, "hashed": hashed_ngrams}
-"""The encoders by the name that stands in a measure's brackets."""
-
-
-def encode(encoder: str, texts: Sequence[str]) -> Vectors:
-    """Return unit vectors (n, d) of the texts by the named encoder.
-
-    Different texts are encoded once each, in sorted order: equal texts get equal vectors, and neither
-    copies nor the order of rows can change a vector.
-
-    Raises:
-        ConfigError: no encoder has that name.
-        DataError: the encoder is not installed or not what it should be.
-    """
-    if encoder not in ENCODERS:
-        raise ConfigError(f"there is no encoder {encoder!r}; {did_you_mean(encoder, ENCODERS)}")
-    different = sorted(set(texts))
-    place = {text: i for i, text in enumerate(different)}
-    vectors = ENCODERS[encoder](different)
-    return vectors[np.asarray([place[text] for text in texts], dtype=np.int64)]
