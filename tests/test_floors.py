@@ -12,10 +12,11 @@ FLOORS = {
     2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "duplicates", "api", "foreign"),
     3: ("registry", "store", "provenance", "selection", "measures", "stats", "probes", "suite", "file_task"),
     4: ("teachers",),
-    5: ("stages", "plan"),
-    6: ("pipeline", "editions", "report", "testing", "forecast", "doctor"),
-    7: ("executors", "bundles"),
-    8: ("cli", "__main__"),
+    5: ("scorers",),
+    6: ("stages", "plan"),
+    7: ("pipeline", "editions", "report", "testing", "forecast", "doctor"),
+    8: ("executors", "bundles", "studies"),
+    9: ("cli", "__main__"),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 WITHIN_FLOOR = (

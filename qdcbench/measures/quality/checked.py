@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from qdcbench.measures.cards import MeasureRow, cards, per_row
 from qdcbench.measures.rows import FloatArray, Rows, Unmeasurable
 
-__all__ = ["checkable", "confirmed"]
+__all__ = ["checkable", "confirmed", "measures"]
 
 
 def confirmed(rows: Rows, column: str = "correct") -> FloatArray:
@@ -31,3 +32,12 @@ def checkable(rows: Rows, column: str = "correct") -> FloatArray:
         Unmeasurable: there was no check.
     """
     return np.asarray([check is not None for check in rows.column(column)], dtype=np.float64)
+
+
+def measures() -> list[MeasureRow]:
+    """Return the measures of quality by checks."""
+    card = cards("quality", "checked.toml")
+    return [
+        per_row(card["verified_share"], "verified_share", confirmed),
+        per_row(card["checkable_share"], "checkable_share", checkable),
+    ]
