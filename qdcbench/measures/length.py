@@ -32,6 +32,8 @@ def strata(words: FloatArray) -> list[IntArray]:
 def _slope(x: FloatArray, y: FloatArray) -> float | None:
     spread = x - x.mean()
     total = float(spread @ spread)
+    if total > 0 and float(np.ptp(y)) == 0.0:
+        return 0.0  # and not the rounding of a mean
     return float(spread @ (y - y.mean())) / total if total > 0 else None
 
 
