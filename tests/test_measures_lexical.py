@@ -1,5 +1,7 @@
 """Lexical measures against plain counting, hand-computed values, and what must happen when rows change."""
 
+import gzip
+import io
 import math
 import random
 from collections import Counter
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdcbench.measures import Rows, Unmeasurable
-from qdcbench.measures.diversity.compression import compression_ratio
+from qdcbench.measures.diversity.compression import compression_ratio, compression_ratio_gzip
 from qdcbench.measures.diversity.distinct import distinct, ngram_diversity, unique_rows
 from qdcbench.measures.text import count_words, split_tokens, tokenise
 
@@ -77,7 +79,13 @@ def test_taken_rows_equal_rows_built_afresh(texts: list[str], rng: random.Random
 def test_order_of_rows_does_not_matter(texts: list[str], rng: random.Random) -> None:
     shuffled = list(texts)
     rng.shuffle(shuffled)
-    for measure in (ngram_diversity, unique_rows, compression_ratio, lambda r: distinct(r, 2)):
+    for measure in (
+        ngram_diversity,
+        unique_rows,
+        compression_ratio,
+        compression_ratio_gzip,
+        lambda r: distinct(r, 2),
+    ):
         try:
             value = measure(rows_of(texts))
         except Unmeasurable:
@@ -109,6 +117,43 @@ def test_compression_sees_a_copy_however_far_away() -> None:
     assert compression_ratio(rows_of(["same words here"] * 1000)) > 50
 
 
+@settings(deadline=None)
+@given(datasets.filter(lambda texts: any(text.strip() for text in texts)))
+def test_gzip_form_equals_a_file_of_the_sorted_rows(texts: list[str]) -> None:
+    text = " ".join(sorted(texts)).encode()
+    file = io.BytesIO()
+    with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as writer:
+        writer.write(text)
+    # A file written by name, as by hand, also holds that name; bytes of the stream alone are compared.
+    assert compression_ratio_gzip(rows_of(texts)) == len(text) / len(file.getvalue())
+
+
+def test_gzip_does_not_see_a_copy_far_away() -> None:
+    rng = random.Random(5)
+    texts = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=200)) for _ in range(1000)]
+    apart = rows_of(texts + ["~" + text for text in texts])
+    assert compression_ratio_gzip(apart) < 1.05 * compression_ratio_gzip(rows_of(texts))
+    assert compression_ratio(apart) > 1.8 * compression_ratio(rows_of(texts))
+
+
+@settings(deadline=None)
+@given(datasets)
+def test_ngrams_of_a_row_are_counted_once_on_demand(texts: list[str]) -> None:
+    rows = rows_of(texts)
+    for order in (1, 2):
+        once = rows.ngrams(order).once_a_row()
+        assert once.lengths.tolist() == [len(grams([text], order)) for text in texts]
+        holders = Counter(gram for text in texts for gram in grams([text], order))
+        assert sorted(Counter(once.codes.tolist()).values()) == sorted(holders.values())
+
+
+def test_broken_text_is_measured() -> None:
+    rows = rows_of(["half a pair \ud800", "nul \x00 byte", "", "long " * 50_000])
+    assert 0 < distinct(rows, 1) < 1
+    assert compression_ratio(rows) > 100
+    assert compression_ratio_gzip(rows) > 100
+
+
 def test_sides_are_separate() -> None:
     rows = Rows(prompts=("a b", "c d"), completions=("x", "x"))
     assert unique_rows(rows) == 1.0
@@ -117,7 +162,7 @@ def test_sides_are_separate() -> None:
 
 def test_nothing_to_measure_is_refused() -> None:
     empty = Rows(prompts=("", " "), completions=("", ""))
-    for measure in (ngram_diversity, compression_ratio, lambda r: distinct(r, 1)):
+    for measure in (ngram_diversity, compression_ratio, compression_ratio_gzip, lambda r: distinct(r, 1)):
         with pytest.raises(Unmeasurable):
             measure(empty)
     with pytest.raises(Unmeasurable, match="has 3 tokens"):

@@ -22,7 +22,7 @@ def test_data_files_are_found_wherever_the_package_lies():
         ("qdcbench.tasks", "lm_eval/list_edits/list_edits_id.yaml"),
         ("qdcbench.leaderboard", "page/template.html"),
         ("qdcbench.suites", "quick.toml"),
-        ("qdcbench.measures", "judge.toml"),
+        ("qdcbench.scorers", "judge.toml"),
     ):
         assert (resources.files(package) / name).is_file(), (package, name)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from qdcbench.errors import DataError
 from qdcbench.fields import FieldMap
-from qdcbench.readers import ReadResult, read_examples
+from qdcbench.readers import ReadResult, read_columns, read_examples
 from qdcbench.records import Example
 
 ROWS = [{"instruction": f"Do thing {i}, now", "output": f'It is "{i}"\ndone'} for i in range(5)]
@@ -301,3 +302,104 @@ def test_any_json_objects_give_rows_or_reasons(tmp_path_factory: pytest.TempPath
     assert len(result.examples) + sum(result.skipped.values()) == len(rows)
     for example in result.examples:
         (example.prompt + example.completion + "".join(example.lineage.values())).encode("utf-8")
+
+
+@pytest.mark.parametrize("packing", [".gz", ".bz2", ".xz", ".zst"])
+def test_packed_files_read_as_unpacked_ones(tmp_path: Path, packing: str) -> None:
+    import pyarrow as pa
+
+    plain = [
+        write_lines(tmp_path / "a.jsonl", ROWS),
+        write_csv(tmp_path / "b.csv", ROWS),
+        write_parquet(tmp_path / "c.parquet", ROWS),
+    ]
+    codec = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+    for file in plain:
+        packed = file.with_name(file.name + packing)
+        if packing == ".xz":
+            packed.write_bytes(lzma.compress(file.read_bytes()))
+        else:
+            with pa.output_stream(str(packed), compression=codec[packing]) as out:
+                out.write(file.read_bytes())
+        assert pairs(read_examples(packed)) == EXPECTED
+        whole = packed.read_bytes()
+        packed.write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(DataError) as caught:
+            read_examples(packed)
+        assert packed.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_arrow_files_of_both_forms(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    table = pa.Table.from_pylist(ROWS)
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as file:
+        file.write_table(table)
+    with pa.ipc.new_stream(tmp_path / "b.arrow", table.schema) as stream:
+        stream.write_table(table)
+    for name in ("a.arrow", "b.arrow"):
+        assert pairs(read_examples(tmp_path / name)) == EXPECTED
+    (tmp_path / "c.arrow").write_bytes(b"junk" * 50)
+    with pytest.raises(DataError, match=r"c\.arrow is no Arrow file"):
+        read_examples(tmp_path / "c.arrow")
+
+
+def test_columns_hold_what_examples_hold_and_fields_beside(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "a" * 50, "completion": "b", "meta": {"split": "x", "n": 3}},
+        {"prompt": "c", "completion": "d" * 90, "meta": {"split": None}},
+        {"prompt": "e", "completion": "f", "meta.split": "named so"},
+        {"prompt": "g", "completion": "h", "meta": ["no object"]},
+        {"prompt": "i", "completion": "j", "meta": {"split": "\ud800"}},
+        {"prompt": None, "completion": "j"},
+    ]
+    file = write_lines(tmp_path / "x.jsonl", rows)
+    told: list[int] = []
+    read = read_columns(file, beside=["meta.split", "meta.n"], longest=40, tell=told.append)
+    assert list(zip(read.prompts, read.completions, strict=True)) == [
+        (p[:40], c[:40]) for p, c in pairs(read_examples(file))
+    ]
+    assert read.fields == {"meta.split": ("x", None, "named so", None, None), "meta.n": ("3", None, None, None, None)}
+    assert read.cut == 2
+    assert dict(read.skipped) == {"prompt is null": 1}
+
+
+def test_named_fields_may_be_dotted(tmp_path: Path) -> None:
+    rows = [{"meta": {"q": "a"}, "out": {"text": "b"}}, {"meta": {"q": "a"}, "out": {}}]
+    read = read_examples(
+        write_lines(tmp_path / "x.jsonl", rows), fields=FieldMap(prompt="meta.q", completion="out.text")
+    )
+    assert pairs(read) == [("a", "b")]
+    assert dict(read.skipped) == {"no field out.text": 1}
+
+
+def test_a_split_that_is_not_read_is_named(tmp_path: Path) -> None:
+    import datasets
+
+    table = datasets.Dataset.from_list(ROWS)
+    datasets.DatasetDict({"test": table, "train": table}).save_to_disk(str(tmp_path / "two"))
+    (note,) = read_columns(tmp_path / "two").notes
+    assert "the split train was read, not test" in note
+    assert read_columns(tmp_path / "two" / "test").notes == ()
+
+
+def test_rows_after_a_break_in_a_list_are_not_lost_in_silence(tmp_path: Path) -> None:
+    whole = json.dumps(ROWS)
+    (tmp_path / "x.json").write_text(whole[:-20])
+    read = read_examples(tmp_path / "x.json")
+    assert pairs(read) == EXPECTED[:-1]
+    assert dict(read.skipped) == {"not JSON, and so the rest of the list is lost": 1}
+    (tmp_path / "y.json").write_text(whole + "]")
+    assert sum(read_examples(tmp_path / "y.json").skipped.values()) == 1
+    (tmp_path / "z.json").write_bytes(whole.encode().replace(b"Do thing 2", b"Do thing \xff"))
+    read = read_examples(tmp_path / "z.json")
+    assert len(read.examples) == 4
+    assert dict(read.skipped) == {"invalid UTF-8": 1}
+
+
+def test_an_open_quote_says_how_many_lines_it_took(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('prompt,completion\na,b\n"never closed,b\nc,d\ne,f\n')
+    read = read_examples(tmp_path / "x.csv")
+    assert pairs(read) == [("a", "b")]
+    assert list(read.skipped) == ["another number of columns than the header, over 3 lines (an open quote?)"]

@@ -24,6 +24,7 @@ VERBS = (
     "check",
     "bundle",
     "verify",
+    "study",
     "doctor",
 )
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.table import Table
 from qdcbench.api import MethodPlugin
 from qdcbench.budgets import BUDGETS
 from qdcbench.cli.common import add_plugins
-from qdcbench.errors import ConfigError
+from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.measures.table import METRICS
 from qdcbench.probes.recipe import RECIPES
 from qdcbench.registry import Entry, Registry, default_params, discover
@@ -27,11 +28,14 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "list",
         help="methods, tasks, suites, measures, budgets, probes, teachers, selection rules; broken plugins too",
         epilog="examples: qdcbench list | qdcbench list methods --plugins my_methods | qdcbench list methods persona | "
-        "qdcbench list measures --json",
+        "qdcbench list measures pair_entropy | qdcbench list measures --cards docs/measures.md",
     )
-    parser.add_argument("what", nargs="?", choices=(*_TABLES, "method"), help="only this kind (default: all)")
-    parser.add_argument("name", nargs="?", help="with methods: all that this method's plugin says")
+    parser.add_argument(
+        "what", nargs="?", choices=(*_TABLES, "method", "measure"), help="only this kind (default: all)"
+    )
+    parser.add_argument("name", nargs="?", help="with methods: all that its plugin says; with measures: its card")
     parser.add_argument("--json", action="store_true", help="JSON for programs; of methods, all that plugins say")
+    parser.add_argument("--cards", type=Path, metavar="FILE", help="with measures: write every card to a Markdown file")
     add_plugins(parser)
     parser.set_defaults(func=run)
 
@@ -111,11 +115,19 @@ _TABLES = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the tables, or one method."""
-    what = "methods" if args.what == "method" else args.what
-    if args.name and what != "methods":
-        raise ConfigError(f"only a method has more to say by name, not one of the {what}; leave {args.name!r} out")
+    """Print the tables, or one method or measure."""
+    what = {"method": "methods", "measure": "measures"}.get(args.what, args.what)
+    if args.name and what not in ("methods", "measures"):
+        raise ConfigError(
+            f"only a method or a measure has more to say by name, not one of the {what}; leave {args.name!r} out"
+        )
+    if args.cards is not None and (what != "measures" or args.name or args.json):
+        raise ConfigError("--cards writes all cards of measures; type `qdcbench list measures --cards FILE`")
     registry = discover(args.plugins)
+    if args.cards is not None:
+        return _all_cards(args.cards, registry)
+    if args.name and what == "measures":
+        return _one_measure(args.name, registry, as_json=args.json)
     if args.name:
         return _one_method(registry.method(args.name), as_json=args.json)
     wanted = [what] if what else list(_TABLES)
@@ -154,4 +166,27 @@ def _one_method(entry: Entry[MethodPlugin], *, as_json: bool) -> int:
 
     info = method_info(entry)
     print(json.dumps(info, indent=1, ensure_ascii=False) if as_json else method_text(info))
+    return 0
+
+
+def _one_measure(name: str, registry: Registry, *, as_json: bool) -> int:
+    from qdcbench.report.measure_cards import card_facts, card_text
+
+    if name not in METRICS:
+        raise ConfigError(f"there is no measure {name!r}; {did_you_mean(name, METRICS)}")
+    row = METRICS[name]
+    if as_json:
+        facts = {"name": row.name, "summary": row.metric.summary} | card_facts(row, registry)
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+    else:
+        print(card_text(row, registry))
+    return 0
+
+
+def _all_cards(path: Path, registry: Registry) -> int:
+    from qdcbench.report.measure_cards import cards_page
+    from qdcbench.store import write_atomic
+
+    write_atomic(path, cards_page(METRICS, registry))
+    print(path)
     return 0

@@ -2,51 +2,48 @@
 
 import argparse
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qdcbench.canon import pretty_json
 from qdcbench.errors import ConfigError
-from qdcbench.measures import METRICS, Rows, measure_rows
 from qdcbench.measures.encoders import ENCODERS
-from qdcbench.readers import FieldMap, ReadResult, read_examples
-from qdcbench.records import Measurement
-from qdcbench.seeds import array_stream
+from qdcbench.measures.instrument import full_name
+from qdcbench.profile.measured import Profile, Profiles, take_profiles
+from qdcbench.profile.request import LONGEST, Request, Watch
+from qdcbench.profile.terminal import FILE_WIDTH, NAMES_WIDTH, TWIN_WIDTH, UNIT_WIDTH, notes, profile_table
+from qdcbench.readers import FieldMap
 
-__all__ = ["Profile", "add_parser", "profiles", "run"]
+__all__ = ["add_parser", "run"]
 
 EXAMPLES = """\
 examples:
   qdcbench measure my_data.jsonl
-  qdcbench measure old.csv new.parquet --sample 2000
+  qdcbench measure old.csv new.parquet --sample 2000 --html profile.html
+  qdcbench measure math.jsonl.gz --gold meta.answer --group-by meta.split
   qdcbench measure data.jsonl --field prompt=task --field completion=reply --json
-  qdcbench measure hf:openai/gsm8k:main:train --encoder hashed
+  qdcbench measure hf:openai/gsm8k:main:train --encoder hashed --measures 'vendi*'
 """
 
-_NAMES_WIDTH = 66
-_UNIT_WIDTH = 17
-_FILE_WIDTH = 28
-"""Characters that the first three columns take, the unit of these, and one file; a narrow terminal shows no units."""
+_TELL_SECONDS = 10.0
+"""Between two plain lines about the same thing."""
 
+_LONG_SECONDS = 3.0
+"""What took less is not worth a line."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Profile:
-    """One source: how many rows could be used, what was skipped, and its measurements."""
-
-    source: str
-    rows: int
-    skipped: Mapping[str, int]
-    mapping: str
-    measurements: tuple[Measurement, ...]
+_SCORERS = {
+    "model": "causal language model (folder or hub name): perplexity, answer likelihood, IFD",
+    "reward": "reward model (folder or hub name) that scores prompt and completion",
+    "rater": "causal language model that rates quality and complexity from 1 to 6",
+    "parser": "installed spaCy pipeline: verb and noun of a prompt, depth of its syntax",
+}
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,26 +51,63 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "measure", help="measure quality, diversity and complexity of data files, side by side", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measure data files side by side. Reads JSONL, JSON, CSV, TSV, Parquet, a folder of those, or a "
-        "Hugging Face data set; finds the fields by itself.",
+        description="Measure data files side by side. Reads JSONL, JSON, CSV, TSV, Parquet and Arrow, packed or not, a "
+        "folder of those, or a Hugging Face data set; finds the fields by itself.",
     )  # fmt: skip
     parser.add_argument("files", nargs="+", metavar="FILE", help="data file, folder, or hf:owner/name[:config[:split]]")
-    parser.add_argument(
+    _add_rows(parser.add_argument_group("which rows"))
+    _add_looks(parser.add_argument_group("what looks at them"))
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument(
+        "--measures", action="append", default=[], metavar="GLOB",
+        help="only these measures, such as 'vendi*' (may be given again)",
+    )  # fmt: skip
+    shown.add_argument("--twins", action="store_true", help="show values moved to a shared length, and the slope")
+    shown.add_argument("--html", type=Path, metavar="PAGE", help="write a page with plots and rows to this file")
+    shown.add_argument("--json", action="store_true", help="JSON for programs")
+    parser.set_defaults(func=run)
+
+
+def _add_rows(group: Any) -> None:
+    group.add_argument(
         "--sample", type=int, default=5000, metavar="N",
         help="rows drawn from each file; all get as many as the smallest has, because most measures depend on the "
         "number (default: 5000)",
     )  # fmt: skip
-    parser.add_argument(
+    group.add_argument(
         "--own-size", action="store_true", help="draw N rows of each file even where another has fewer"
     )  # fmt: skip
-    parser.add_argument("--encoder", choices=sorted(ENCODERS), default="minilm", help="embeddings (default: minilm)")
-    parser.add_argument(
+    group.add_argument("--seed", type=int, default=0, help="seed of the draw (default: 0)")
+    group.add_argument(
         "--field", action="append", default=[], metavar="SIDE=NAME",
-        help="prompt=NAME or completion=NAME, instead of finding the field",
+        help="prompt=NAME or completion=NAME, instead of finding the field; meta.NAME looks inside of meta",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="seed of the draw (default: 0)")
-    parser.add_argument("--json", action="store_true", help="JSON for programs")
-    parser.set_defaults(func=run)
+    group.add_argument(
+        "--group-by", default="", metavar="FIELD",
+        help="a column for each value of this field as well, such as meta.split",
+    )  # fmt: skip
+    group.add_argument(
+        "--longest", type=int, default=LONGEST, metavar="N",
+        help=f"characters of a text that are read; longer ones are cut and counted (default: {LONGEST})",
+    )  # fmt: skip
+
+
+def _add_looks(group: Any) -> None:
+    group.add_argument(
+        "--encoder", default="minilm", metavar="NAME",
+        help=f"embeddings: {', '.join(sorted(ENCODERS))}, or st:NAME for a sentence-transformers model "
+        "(default: minilm)",
+    )  # fmt: skip
+    group.add_argument(
+        "--gold", default="", metavar="FIELD", help="field with the right answer; gives the share that matches it"
+    )  # fmt: skip
+    group.add_argument(
+        "--reference", default="", metavar="FILE",
+        help="corpus whose regions and density all files are compared with (default: rows of all files alike)",
+    )  # fmt: skip
+    group.add_argument("--base", default="", metavar="FILE", help="set the files are added to: what do they add?")
+    for name, what in _SCORERS.items():
+        group.add_argument(f"--{name}", default="", metavar="NAME", help=what)
 
 
 def _fields(given: list[str]) -> FieldMap | None:
@@ -90,119 +124,115 @@ def _fields(given: list[str]) -> FieldMap | None:
     return FieldMap(**chosen)
 
 
-def _rows_of(read: ReadResult) -> Rows:
-    return Rows(
-        prompts=tuple(example.prompt for example in read.examples),
-        completions=tuple(example.completion for example in read.examples),
+def _request(args: argparse.Namespace) -> Request:
+    return Request(
+        files=tuple(args.files), sample=args.sample, own_size=args.own_size, encoder=args.encoder,
+        fields=_fields(args.field), seed=args.seed, gold=args.gold, group_by=args.group_by, base=args.base,
+        reference=args.reference, measures=tuple(args.measures), longest=args.longest,
+        scorers={name: value for name in _SCORERS if (value := getattr(args, name))},
+    )  # fmt: skip
+
+
+class _Bar:
+    """A line on a terminal that is drawn again."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.task = progress.add_task("", total=None, amount="")
+
+    def step(self, what: str) -> None:
+        """Begin a new line in place of the last one."""
+        self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(escape(what), total=None, amount="")
+
+    def at(self, done: float, whole: float | None, unit: str) -> None:
+        """Move the bar."""
+        self.progress.update(self.task, completed=done, total=whole, amount=f"{done:,.0f} {unit}" if unit else "")
+
+
+class _Lines:
+    """Plain lines: one for each step that took a while when it is over, and one now and then within a long one."""
+
+    def __init__(self) -> None:
+        self.what, self.start, self.said = "", time.monotonic(), 0.0
+
+    def step(self, what: str) -> None:
+        """Print how long the last step took where it was long; a quick command says nothing."""
+        now = time.monotonic()
+        if self.what and now - self.start >= _LONG_SECONDS:
+            self._say(f"{now - self.start:.0f} s")
+        self.what, self.start, self.said = what, now, now
+
+    def at(self, done: float, whole: float | None, unit: str) -> None:
+        """Print how far it is where the last line is old."""
+        now = time.monotonic()
+        if now - self.said < _TELL_SECONDS:
+            return
+        self.said = now
+        share = done / whole if whole else 0.0
+        left = f", about {(now - self.start) * (1 - share) / share:.0f} s to go" if share else ""
+        self._say(f"{share:.0%}{left}" if whole else f"{done:,.0f} {unit}")
+
+    def _say(self, said: str) -> None:
+        print(f"{self.what}: {said}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _watching() -> Iterator[Watch]:
+    if not sys.stderr.isatty():
+        lines = _Lines()
+        yield lines
+        lines.step("")
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[amount]}"), TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield _Bar(progress)
+
+
+def _as_json(profiles: Profiles) -> str:
+    def one(profile: Profile) -> dict[str, object]:
+        part = profile.part
+        return {
+            "source": part.source.path, "label": part.label, "group": part.group or None, "rows": part.total,
+            "skipped": part.source.skipped, "mapping": part.source.mapping, "notes": [*part.source.notes, *part.notes],
+            "measurements": profile.measurements,
+            "full_names": {m.metric: full_name(m) for m in profile.measurements},
+        }  # fmt: skip
+
+    definitions = {name: row.metric for name, row in profiles.table.items()}
+    return pretty_json(
+        {"profiles": [one(profile) for profile in profiles.each], "measures": definitions, "notes": profiles.notes}
     )
-
-
-def _working(what: str) -> AbstractContextManager[object]:
-    """Show what is being done while it is done, where someone watches."""
-    return Console(stderr=True).status(escape(what)) if sys.stderr.isatty() else nullcontext()
-
-
-def profiles(args: argparse.Namespace) -> tuple[Profile, ...]:
-    """Read and measure every file.
-
-    Raises:
-        ConfigError: an option is wrong.
-        DataError: a file cannot be read or holds no usable row.
-    """
-    if args.sample < 2:
-        raise ConfigError(f"--sample must be at least 2, not {args.sample}")
-    fields = _fields(args.field)
-    reads = {source: read_examples(source, fields=fields) for source in args.files}
-    smallest = min(len(read.examples) for read in reads.values())
-    others = set(ENCODERS) - {args.encoder}
-    names = [name for name in METRICS if not any(name.endswith(f"[{other}]") for other in others)]
-    measured = []
-    for source, read in reads.items():
-        n = min(args.sample, len(read.examples) if args.own_size else smallest)
-        draws = array_stream(args.seed, "measure", {"n": n})
-        with _working(f"measuring {n} rows of {source}"):
-            taken = measure_rows(_rows_of(read), n=n, names=names, seed_stream=draws)
-        measured.append(
-            Profile(
-                source=source, rows=len(read.examples), skipped=read.skipped, mapping=read.mapping, measurements=taken
-            )
-        )  # fmt: skip
-    return tuple(measured)
-
-
-def _value(measurement: Measurement) -> str:
-    if measurement.value is None:
-        return "-"
-    text = f"{measurement.value:.4g}"
-    if measurement.low is None or measurement.high is None:
-        return text
-    return f"{text} [{measurement.low:.3g}, {measurement.high:.3g}]"
-
-
-def _labels(measured: Sequence[Profile]) -> list[str]:
-    """Return each file's name, or its whole path where two share a name."""
-    names = [Path(profile.source).name or profile.source for profile in measured]
-    return [name if names.count(name) == 1 else p.source for name, p in zip(names, measured, strict=True)]
-
-
-def _table(measured: Sequence[Profile], labels: Sequence[str], boxed: bool, units: bool) -> Table:
-    """Return one row a measure that some file has, one column a file."""
-    table = Table(box=box.SIMPLE_HEAD if boxed else None, pad_edge=False)
-    heads = 3 if units else 2
-    for column in ("axis", "measure", "unit")[:heads]:
-        table.add_column(column, no_wrap=True)
-    for label in labels:
-        table.add_column(Text(label), justify="right", no_wrap=True)
-    sizes = (str(max(m.n for m in p.measurements)) for p in measured)
-    table.add_row(*("", "rows measured", "rows")[:heads], *sizes)
-    last = ""
-    for taken in zip(*(profile.measurements for profile in measured), strict=True):
-        if all(measurement.value is None for measurement in taken):
-            continue
-        axis, metric = taken[0].axis, METRICS[taken[0].metric].metric
-        named = (axis if axis != last else "", metric.name, metric.unit)[:heads]
-        table.add_row(*(Text(cell) for cell in (*named, *map(_value, taken))))
-        last = axis
-    return table
-
-
-def _notes(measured: Sequence[Profile], labels: Sequence[str], args: argparse.Namespace) -> Iterator[str]:
-    """Yield what a reader must know beside the numbers."""
-    for profile, label in zip(measured, labels, strict=True):
-        skipped = sum(profile.skipped.values())
-        reasons = ", ".join(f"{count} {reason}" for reason, count in profile.skipped.items())
-        yield f"{label}: {profile.rows} rows, {skipped} skipped{f' ({reasons})' if reasons else ''}; {profile.mapping}"
-    absent: dict[str, list[str]] = defaultdict(list)
-    for taken in zip(*(profile.measurements for profile in measured), strict=True):
-        if all(measurement.value is None for measurement in taken):
-            absent[taken[0].reason].append(taken[0].metric)
-    for reason, names in absent.items():
-        yield f"not measured: {', '.join(names)}: {reason}"
-    sizes = {max(m.n for m in profile.measurements) for profile in measured}
-    if len(sizes) > 1:
-        yield "careful: the files were measured at different numbers of rows, and most diversity measures depend on it"
-    elif len(measured) > 1 and sizes != {args.sample}:
-        yield f"all were measured at {sizes.pop()} rows, the most that each has (--own-size: more where there is more)"
-    yield "brackets: 95 % interval; high is more of the axis, except compression_ratio, where high is redundant"
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the profiles; return 0."""
-    measured = profiles(args)
+    request = _request(args)
+    with _watching() as watch:
+        profiles = take_profiles(request, watch)
+        if args.html is not None:
+            from qdcbench.profile.page import write_page
+
+            watch.step(f"writing {args.html}")
+            write_page(profiles, args.html)
     if args.json:
-        definitions = {m.metric: METRICS[m.metric].metric for m in measured[0].measurements}
-        sys.stdout.write(pretty_json({"profiles": measured, "measures": definitions}))
+        sys.stdout.write(_as_json(profiles))
         return 0
-    labels = _labels(measured)
     terminal = sys.stdout.isatty()
     # In a terminal as many files stand side by side as fit; a program gets one line a measure, however long.
     console = Console(highlight=False) if terminal else Console(width=10_000, highlight=False, no_color=True)
-    units = console.width >= _NAMES_WIDTH + _FILE_WIDTH
-    names_width = _NAMES_WIDTH if units else _NAMES_WIDTH - _UNIT_WIDTH
-    abreast = max(1, (console.width - names_width) // _FILE_WIDTH) if terminal else len(measured)
-    for start in range(0, len(measured), abreast):
-        stop = start + abreast
-        console.print(_table(measured[start:stop], labels[start:stop], terminal, units))
-    for note in _notes(measured, labels, args):
+    width = TWIN_WIDTH if args.twins else FILE_WIDTH
+    units = console.width >= NAMES_WIDTH + width
+    names = NAMES_WIDTH if units else NAMES_WIDTH - UNIT_WIDTH
+    abreast = max(1, (console.width - names) // width) if terminal else len(profiles.each)
+    for start in range(0, len(profiles.each), abreast):
+        shown = slice(start, start + abreast)
+        console.print(profile_table(profiles, shown, boxed=terminal, units=units, twins=args.twins))
+    for note in notes(profiles):
         console.print(note, markup=False)
+    if args.html is not None:
+        console.print(f"page: {args.html}", markup=False)
     return 0

@@ -37,6 +37,8 @@ class Card:
     """Which text it reads; the other cannot change it."""
     size_free: bool = False
     """True where the expected value does not depend on the number of rows."""
+    of_run: bool = False
+    """True for a fact of how the dataset came about, which drawing rows from it cannot change: it has no interval."""
     sees_copies: bool = False
     """True for a diversity measure that must get worse when rows are copied."""
     at_most: int | None = None

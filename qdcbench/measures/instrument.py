@@ -1,6 +1,7 @@
 """Take measures of a dataset at a fixed number of rows, each with an interval or a reason."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.measures.cards import MeasureRow
+from qdcbench.measures.encoders import describe
 from qdcbench.measures.intervals import HALVES, clip, half_interval, mean_interval
 from qdcbench.measures.length import at_length, slope_of_means, slope_of_strata, strata
 from qdcbench.measures.rows import FloatArray, IntArray, Rows, Unmeasurable
@@ -15,6 +17,8 @@ from qdcbench.measures.table import METRICS
 from qdcbench.records import Measurement
 
 __all__ = ["full_name", "measure_rows"]
+
+_ENCODER = re.compile(r"(?<=\[).*(?=\])")
 
 _LEAST_FOR_INTERVAL = 20
 """Fewer rows than this cannot be halved to any use."""
@@ -32,8 +36,11 @@ class _Sample:
 
 
 def full_name(measurement: Measurement) -> str:
-    """Return the name with what a number cannot be compared without: the number of rows it was taken on."""
-    return f"{measurement.metric}@{measurement.n}"
+    """Return the name with all that its number cannot be compared without: what its encoder reads, and n.
+
+    ``vendi_q1[minilm:256]@5000``: MiniLM reads 256 word pieces of a text, and 5,000 rows were measured.
+    """
+    return f"{_ENCODER.sub(lambda found: describe(found[0]), measurement.metric)}@{measurement.n}"
 
 
 def measure_rows(
@@ -115,7 +122,9 @@ def _measure_sample(measures: list[MeasureRow], sample: _Sample, n: int) -> list
     """Take measures of one draw: every one of all rows first, then of its halves, then of its parts by length."""
     rows = sample.rows
     first = [_value(row, rows, n) for row in measures]
-    together = [row for row, m in zip(measures, first, strict=True) if m.value is not None and row.whole is not None]
+    known = [row for row, m in zip(measures, first, strict=True) if m.value is not None]
+    together = [row for row in known if row.whole is not None and not row.card.of_run]
+    drawn = {row.name for row in together}
     halves = [_whole_values(together, rows.take(half)) for half in sample.halves] if together else []
     slopes: dict[str, float | None] = {}
     for side in sorted({row.card.side for row in together}):
@@ -127,7 +136,7 @@ def _measure_sample(measures: list[MeasureRow], sample: _Sample, n: int) -> list
         slopes |= {row.name: slope_of_strata(lengths, [v[row.name] for v in values]) for row in of_side}
     done = []
     for row, m in zip(measures, first, strict=True):
-        if m.value is not None and row.whole is not None:
+        if row.name in drawn and m.value is not None:
             low, high = half_interval(row.metric, m.value, [half[row.name] for half in halves])
             m = replace(m, low=low, high=high, length_slope=slopes.get(row.name))
         done.append(_at_length(row, m, rows))
@@ -138,7 +147,7 @@ def _value(row: MeasureRow, rows: Rows, n: int) -> Measurement:
     """Return one measure of the rows; of a mean with everything that belongs to it."""
     size = len(rows)
     try:
-        if size < min(n, row.card.at_most or n) and not row.card.size_free:
+        if size < min(n, row.card.at_most or n) and not row.card.size_free and not row.card.of_run:
             raise Unmeasurable(f"there are {size} rows and {n} were asked for; this measure depends on their number")
         if row.each is not None:
             return _mean(row, rows, row.each(rows))

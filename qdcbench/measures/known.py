@@ -46,6 +46,8 @@ class Known:
     """Expected rating 1 to 6 of a quality rater."""
     rated_complexity: Numbers | None = None
     """Expected rating 1 to 6 of a complexity rater."""
+    judged_complexity: Numbers | None = None
+    """One judge's rating of the prompt's complexity by itself."""
     answer_nll: Numbers | None = None
     """Mean negative log-likelihood of the completion given the prompt, nats a token."""
     blank_nll: Numbers | None = None
@@ -64,6 +66,10 @@ class Known:
     """Node that a classifier, which did not see the aim, gives the row."""
     meaning: tuple[str | None, ...] | None = None
     """Text that is equal for rows which mean the same, however they are worded."""
+    parse_depth: Numbers | None = None
+    """Height of the prompt's dependency tree in words, of its deepest sentence."""
+    verb_noun: tuple[str | None, ...] | None = None
+    """Main verb of the prompt and the noun it acts on, ``"write story"``; None where there is no such pair."""
     generator: tuple[str, ...] | None = None
     """Who wrote the row, where several did."""
     stratum: tuple[str | None, ...] | None = None
@@ -106,6 +112,7 @@ WHY_ABSENT: Mapping[str, str] = {
     "reward": "no reward model scored the rows",
     "rated_quality": "no rater of quality scored the rows",
     "rated_complexity": "no rater of complexity scored the rows",
+    "judged_complexity": "no judge rated the complexity of the prompts",
     "answer_nll": "no reference model scored the completions",
     "blank_nll": "no reference model scored the completions without their prompts",
     "whole_nll": "no reference model scored the texts",
@@ -115,6 +122,8 @@ WHY_ABSENT: Mapping[str, str] = {
     "aimed": "the rows do not say what node of a taxonomy they were aimed at",
     "assigned": "nobody placed the rows in a taxonomy",
     "meaning": "nothing says which rows mean the same",
+    "parse_depth": "no parser read the prompts",
+    "verb_noun": "no parser read the prompts",
     "generator": "the rows do not say who wrote them",
     "stratum": "no field splits the rows into groups",
     "gradient": "no reference model's gradients were taken",

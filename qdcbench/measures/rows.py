@@ -124,7 +124,7 @@ class Rows:
         kept: T = self._cache[key]
         return kept
 
-    def _per_row(self, key: Hashable, compute: Callable[[], T], sliced: Callable[[T, IntArray, int], T]) -> T:
+    def per_row(self, key: Hashable, compute: Callable[[], T], sliced: Callable[[T, IntArray, int], T]) -> T:
         """Return what is kept a row, sliced from the rows these were taken from where they have it."""
 
         def inherited(rows: Rows) -> T | None:
@@ -149,7 +149,7 @@ class Rows:
         def sliced(whole: npt.NDArray[np.float32], indices: IntArray, _: int) -> npt.NDArray[np.float32]:
             return whole[indices]
 
-        return self._per_row(("embeddings", encoder, side), lambda: encode(encoder, self.texts(side)), sliced)
+        return self.per_row(("embeddings", encoder, side), lambda: encode(encoder, self.texts(side)), sliced)
 
     def words(self, side: Literal["prompt", "completion", "both"]) -> FloatArray:
         """Return log(1 + words) of each row's text, (n,); of both texts together for ``both``."""
@@ -160,7 +160,7 @@ class Rows:
         def compute() -> FloatArray:
             return np.log1p(np.asarray([count_words(text) for text in self.texts(side)], dtype=np.float64))
 
-        return self._per_row(("words", side), compute, lambda whole, indices, _: whole[indices])
+        return self.per_row(("words", side), compute, lambda whole, indices, _: whole[indices])
 
     def ngrams(self, order: int, side: Side = "prompt") -> Tokens:
         """Return the n-grams of one side; order 1 is the tokens themselves."""
@@ -170,7 +170,7 @@ class Rows:
                 return tokenise(self.texts(side))
             return self.ngrams(order - 1, side).ngrams(order, self.ngrams(1, side))
 
-        def sliced(whole: Tokens, indices: IntArray, n: int) -> Tokens:
-            return whole.take(indices, n)
+        def sliced(whole: Tokens, indices: IntArray, _: int) -> Tokens:
+            return whole.take(indices)
 
-        return self._per_row(("ngrams", order, side), compute, sliced)
+        return self.per_row(("ngrams", order, side), compute, sliced)

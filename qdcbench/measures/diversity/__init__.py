@@ -13,6 +13,7 @@ def measures(encoders: Sequence[str]) -> list[MeasureRow]:
     return [
         *structure.measures(),
         *(row for encoder in encoders for row in vectors.measures(encoder)),
+        *vectors.measures_of_known(),
         *words.measures("prompt"),
         *words.measures("completion"),
     ]

@@ -1,13 +1,22 @@
 """Diversity of the text as a compressor sees it."""
 
+import gzip
 import lzma
 
 from qdcbench.measures.rows import Rows, Side, Unmeasurable
+from qdcbench.measures.text import bytes_of
 
-__all__ = ["compression_ratio"]
+__all__ = ["compression_ratio", "compression_ratio_gzip"]
 
 _LEAST_WINDOW = 4096
 """Bytes; the codec takes no smaller one."""
+
+
+def _sorted_bytes(rows: Rows, side: Side, between: str) -> bytes:
+    text = bytes_of(between.join(sorted(rows.texts(side))))
+    if not text.strip():
+        raise Unmeasurable(f"every {side} is empty")
+    return text
 
 
 def compression_ratio(rows: Rows, side: Side = "prompt") -> float:
@@ -20,8 +29,19 @@ def compression_ratio(rows: Rows, side: Side = "prompt") -> float:
     Raises:
         Unmeasurable: all texts are empty.
     """
-    text = "\n".join(sorted(rows.texts(side))).encode("utf-8")
-    if not text.strip():
-        raise Unmeasurable(f"every {side} is empty")
+    text = _sorted_bytes(rows, side, "\n")
     codec = {"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": max(_LEAST_WINDOW, len(text))}
     return len(text) / len(lzma.compress(text, format=lzma.FORMAT_RAW, filters=[codec]))
+
+
+def compression_ratio_gzip(rows: Rows, side: Side = "prompt") -> float:
+    """Return bytes over the bytes of one gzip file of the rows joined by spaces, above 0; high means redundant.
+
+    The form of Shaib et al. 2024, arXiv:2403.00553, with the rows sorted, since gzip looks back 32 KiB and
+    its ratio would otherwise depend on their order. Their library compresses the compressed text once more.
+
+    Raises:
+        Unmeasurable: all texts are empty.
+    """
+    text = _sorted_bytes(rows, side, " ")
+    return len(text) / len(gzip.compress(text, mtime=0))

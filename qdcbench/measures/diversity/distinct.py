@@ -6,8 +6,11 @@ __all__ = ["distinct", "ngram_diversity", "unique_rows"]
 
 
 def _share_of_distinct(rows: Rows, order: int, side: Side) -> float | None:
-    grams = rows.ngrams(order, side)
-    return grams.distinct() / len(grams.codes) if len(grams.codes) else None
+    def compute() -> float | None:
+        grams = rows.ngrams(order, side)
+        return grams.distinct() / len(grams.codes) if len(grams.codes) else None
+
+    return rows.shared(("share of distinct", order, side), compute)
 
 
 def distinct(rows: Rows, order: int, side: Side = "prompt") -> float:

@@ -76,5 +76,7 @@ def hashed_ngrams(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     machine. Weinberger et al. 2009, arXiv:0902.2206.
     """
     known: dict[str, int] = {}
-    chunks = [_chunk(texts[start : start + _CHUNK], known) for start in range(0, len(texts), _CHUNK)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, HASHED_WIDTH), dtype=np.float32)
+    vectors = np.empty((len(texts), HASHED_WIDTH), dtype=np.float32)
+    for start in range(0, len(texts), _CHUNK):
+        vectors[start : start + _CHUNK] = _chunk(texts[start : start + _CHUNK], known)
+    return vectors

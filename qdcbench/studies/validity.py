@@ -1,0 +1,171 @@
+"""The validity study: every measure on data whose quality, diversity, complexity, length and number are turned alone.
+
+The rows are those of list_edits, where all of this is known exactly; see `recipes` and `dials`. Columns that a task,
+a judge or a model fills are filled as the measure stage fills them.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qdcbench.api import Example
+from qdcbench.canon import pretty_json
+from qdcbench.measures.behaviour import Behaviour, DialTruth, Study, behaviour_table
+from qdcbench.measures.table import METRICS
+from qdcbench.records import Measurement
+from qdcbench.report.validity import write_validity_figure
+from qdcbench.store import write_atomic
+from qdcbench.studies.dataset import TASK, Job, lacking, measured, needs_models, rows_of, task_of_study, texts
+from qdcbench.studies.dials import AXIS_DIALS, CENTRE, DIALS
+from qdcbench.studies.recipes import Recipe, SeenThrough
+from qdcbench.studies.response import RULE, recommended, respond, shared_out
+
+__all__ = ["LEAST_ROWS", "Plan", "study", "write_study"]
+
+LEAST_ROWS = 100
+"""With fewer the smallest setting of n has too few rows to be measured."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How large the study is and where its datasets' measurements are kept; ``n`` scales every recipe's rows."""
+
+    store: Path
+    repetitions: int = 4
+    root_seed: int = 0
+    workers: int = 2
+    n: int = CENTRE.n
+    measures: tuple[str, ...] = tuple(METRICS)
+
+
+_Key = tuple[Recipe, int]
+_Taken = Mapping[_Key, Mapping[str, Measurement]]
+
+
+def study(plan: Plan, tell: Callable[[int, int], None] = lambda done, of: None) -> Study:
+    """Run the study; the same plan and code give the same bytes, and what is in the store is not measured again.
+
+    Args:
+        plan: size and store.
+        tell: called with the datasets measured so far and their number.
+    """
+    needs = lacking(_rows(plan, CENTRE, 0), plan.measures)
+    jobs = _jobs(plan, models=needs_models(needs))
+    taken: dict[_Key, Mapping[str, Measurement]] = {}
+    with _one_thread_each(), ProcessPoolExecutor(plan.workers, multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(measured, job): (job.recipe, job.repetition) for job in jobs}
+        for done, ended in enumerate(as_completed(waiting), start=1):
+            taken[waiting[ended]] = {m.metric: m for m in ended.result()}
+            tell(done, len(jobs))
+    measures = tuple(_behaviour(plan, taken, name, needs[name]) for name in plan.measures)
+    return Study(
+        task=TASK,
+        n=plan.n,
+        repetitions=plan.repetitions,
+        root_seed=plan.root_seed,
+        rule=RULE,
+        dials=tuple(_truth(plan, name) for name in DIALS),
+        measures=measures,
+        recommended=recommended(measures),
+    )
+
+
+def _scaled(plan: Plan, recipe: Recipe) -> Recipe:
+    return replace(recipe, n=recipe.n * plan.n // CENTRE.n)
+
+
+def _jobs(plan: Plan, *, models: bool) -> list[Job]:
+    """Return every dataset once, those of most rows first so that no worker is left alone with them."""
+    wanted = sorted({_scaled(plan, recipe) for name in DIALS for recipe in DIALS[name].settings}, key=repr)
+    centre = texts(_rows(plan, CENTRE, 0))
+    words = {side: float(centre.words(side).mean()) for side in ("prompt", "completion", "both")}
+    jobs = [
+        Job(
+            recipe=recipe, measures=plan.measures, models=models, repetition=repetition,
+            root_seed=plan.root_seed, words=words, store=plan.store,
+        )
+        for recipe in wanted
+        for repetition in range(plan.repetitions)
+    ]  # fmt: skip
+    return sorted(jobs, key=lambda job: -job.recipe.n)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Start workers with one thread each: sums keep their order, and the workers share the cores."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _rows(plan: Plan, recipe: Recipe, repetition: int) -> tuple[Example, ...]:
+    return rows_of(_scaled(plan, recipe), plan.root_seed, repetition)
+
+
+def _behaviour(plan: Plan, taken: _Taken, name: str, needs: str) -> Behaviour:
+    metric = METRICS[name].metric
+    direction = 1 if metric.higher_is_better else -1
+    own = AXIS_DIALS[metric.axis]
+    responses, twins = {}, {}
+    for dial in DIALS:
+        cells = [
+            [taken[_scaled(plan, recipe), repetition][name] for repetition in range(plan.repetitions)]
+            for recipe in DIALS[dial].settings
+        ]
+        responses[dial] = respond([[m.value for m in row] for row in cells], direction)
+        twins[dial] = respond([[m.at_length for m in row] for row in cells], direction)
+    reasons = {m[name].reason for m in taken.values()}
+    nothing = all(m[name].value is None for m in taken.values())
+    return Behaviour(
+        measure=name,
+        axis=metric.axis,
+        own=own,
+        needs=needs,
+        reason=sorted(reasons)[-1] if nothing else "",
+        responses=shared_out(responses, own),
+        twins=shared_out(twins, own),
+    )
+
+
+def _truth(plan: Plan, name: str) -> DialTruth:
+    dial = DIALS[name]
+    truths = []
+    for recipe in dial.settings:
+        each = [_known_of(_rows(plan, recipe, repetition)) for repetition in range(plan.repetitions)]
+        truths.append({fact: sum(one[fact] for one in each) / len(each) for fact in each[0]})
+    return DialTruth(name=name, axis=dial.axis, summary=dial.summary, labels=dial.labels, truth=tuple(truths))
+
+
+def _known_of(rows: Sequence[Example]) -> dict[str, float]:
+    """Return what is true of a dataset, by the task itself."""
+    task, n = SeenThrough(task_of_study()), len(rows)
+    structures = [found for row in rows if (found := task.structure(row.prompt)) is not None]
+    known = texts(rows)
+    return {
+        "rows": float(n),
+        "right": sum(task.verify(row).correct is True for row in rows) / n,
+        "operations": float(len({part for found in structures for part in found.parts})),
+        "pairs": float(len({pair for found in structures for pair in found.pairs})),
+        "different": len({(row.prompt, row.completion) for row in rows}) / n,
+        "depth": sum(found.depth for found in structures) / n,
+        "prompt_words": sum(len(text.split()) for text in known.prompts) / n,
+        "completion_words": sum(len(text.split()) for text in known.completions) / n,
+    }
+
+
+def write_study(found: Study, folder: Path) -> list[Path]:
+    """Write ``validity.json``, ``validity.csv`` and the figure; same study, same bytes; return their paths."""
+    paths = [folder / "validity.json", folder / "validity.csv"]
+    for path, text in zip(paths, (pretty_json(found), behaviour_table(found)), strict=True):
+        write_atomic(path, text)
+    return [*paths, *write_validity_figure(found, folder)]
