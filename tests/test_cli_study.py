@@ -11,7 +11,9 @@ from qdcbench.measures.behaviour import Study
 from qdcbench.measures.table import METRICS
 from qdcbench.records import from_json
 from qdcbench.report.validity import data
+from qdcbench.studies.dataset import Job, measured
 from qdcbench.studies.dials import DIALS
+from qdcbench.studies.recipes import Recipe
 
 NAMES = ("verified_share", "pair_entropy", "distinct_2", "unique_rows", "mean_depth", "prompt_words", "tag_count")
 FILES = ("validity.json", "validity.csv", "validity.png", "validity.pdf")
@@ -86,3 +88,18 @@ def test_table_and_figure_have_every_measure_and_dial(folders, found):
 def test_what_cannot_be_done_is_refused_in_a_sentence(tmp_path, capsys, words):
     assert main(["study", "validity", "--out", str(tmp_path), "--store", str(tmp_path), *words]) == 1
     assert capsys.readouterr().err.startswith("qdcbench: ") and not list(tmp_path.iterdir())
+
+
+def test_a_dataset_measured_anew_gives_the_same(tmp_path):
+    taken = [
+        measured(
+            Job(
+                recipe=Recipe(n=40, right=0.5), models=True,
+                measures=("judge_score", "ifd", "distinct_2", "gold_share"),
+                repetition=1, root_seed=3, words={"prompt": 3.0, "completion": 2.0, "both": 3.2}, store=tmp_path / name,
+            )
+        )
+        for name in ("one", "other")
+    ]  # fmt: skip
+    assert taken[0] == taken[1] and all(m.value is not None for m in taken[0])
+    assert {m.metric: m.value for m in taken[0]}["gold_share"] == 0.5

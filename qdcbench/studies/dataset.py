@@ -94,8 +94,12 @@ def _code() -> str:
     """Digest of every source that can change a value."""
     root = Path(qdcbench.__file__).parent
     task = discover().task(TASK).path.parent
-    files = [path for name in ("measures", "scorers", "probes", "studies") for path in (root / name).rglob("*")]
-    files += [*(root / "stages").glob("*.py"), *task.glob("*.py")]
+    files = [path for name in ("measures", "scorers", "probes") for path in (root / name).rglob("*")]
+    files += [
+        *(root / "stages").glob("*.py"),
+        *(root / "studies" / name for name in ("dataset.py", "recipes.py")),
+        *task.glob("*.py"),
+    ]
     total = hashlib.sha256()
     for path in sorted(path for path in files if path.suffix in {".py", ".toml"}):
         total.update(path.name.encode())

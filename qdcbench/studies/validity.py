@@ -11,12 +11,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from qdcbench.api import Example
-from qdcbench.canon import pretty_json
+from qdcbench.canon import plain, pretty_json, round_float
 from qdcbench.measures.behaviour import Behaviour, DialTruth, Study, behaviour_table
 from qdcbench.measures.table import METRICS
-from qdcbench.records import Measurement
+from qdcbench.records import Measurement, from_json
 from qdcbench.report.validity import write_validity_figure
 from qdcbench.store import write_atomic
 from qdcbench.studies.dataset import TASK, Job, lacking, measured, needs_models, rows_of, task_of_study, texts
@@ -25,6 +26,9 @@ from qdcbench.studies.recipes import Recipe, SeenThrough
 from qdcbench.studies.response import RULE, recommended, respond, shared_out
 
 __all__ = ["LEAST_ROWS", "Plan", "study", "write_study"]
+
+_DIGITS = 6
+"""Digits of a number that are written: more than repetitions bear out, fewer than processors agree on."""
 
 LEAST_ROWS = 100
 """With fewer the smallest setting of n has too few rows to be measured."""
@@ -164,8 +168,22 @@ def _known_of(rows: Sequence[Example]) -> dict[str, float]:
 
 
 def write_study(found: Study, folder: Path) -> list[Path]:
-    """Write ``validity.json``, ``validity.csv`` and the figure; same study, same bytes; return their paths."""
+    """Write ``validity.json``, ``validity.csv`` and the figure; same study, same bytes; return their paths.
+
+    Table and figure are made from what the JSON file holds, so that they can be made again from it.
+    """
+    kept = _rounded(plain(found))
     paths = [folder / "validity.json", folder / "validity.csv"]
-    for path, text in zip(paths, (pretty_json(found), behaviour_table(found)), strict=True):
+    read = from_json(Study, kept, str(paths[0]))
+    for path, text in zip(paths, (pretty_json(kept), behaviour_table(read)), strict=True):
         write_atomic(path, text)
-    return [*paths, *write_validity_figure(found, folder)]
+    return [*paths, *write_validity_figure(read, folder)]
+
+
+def _rounded(value: Any) -> Any:
+    """Return JSON values, their floats cut to the digits that are written."""
+    if isinstance(value, float):
+        return round_float(value, _DIGITS)
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return [_rounded(item) for item in value] if isinstance(value, list) else value
