@@ -7,7 +7,6 @@ from qdcbench.records.analysis import (
     ControlCheck,
     DialEffect,
     FilteredArms,
-    Interval,
     PromisedCell,
     Rank,
     Ranking,
@@ -17,6 +16,16 @@ from qdcbench.records.analysis import (
     group_of,
 )
 from qdcbench.records.data import Attempt, Call, Check, Example, Structure, Usage
+from qdcbench.records.inference import (
+    AxisShare,
+    BudgetPoint,
+    BudgetTrack,
+    Collinearity,
+    FactorEffect,
+    Separation,
+    VarianceShare,
+)
+from qdcbench.records.interval import Interval
 from qdcbench.records.json import from_json
 from qdcbench.records.run import (
     DATA_PARAMS,
@@ -35,6 +44,7 @@ from qdcbench.records.run import (
     SelectionSpec,
     TeacherSpec,
 )
+from qdcbench.records.study import LevelMean, OutcomeResult, Study, StudyResult, StudyTest
 
 __all__ = [
     "DATA_PARAMS",
@@ -42,20 +52,27 @@ __all__ = [
     "Analysis",
     "ArmSummary",
     "Attempt",
+    "AxisShare",
     "Budget",
+    "BudgetPoint",
+    "BudgetTrack",
     "Call",
     "Caps",
     "Check",
+    "Collinearity",
     "Comparison",
     "ControlCheck",
     "DatasetSummary",
     "DialEffect",
     "Example",
+    "FactorEffect",
     "Failure",
     "FilteredArms",
     "Interval",
+    "LevelMean",
     "Measurement",
     "Metric",
+    "OutcomeResult",
     "ProbeRun",
     "PromisedCell",
     "Provenance",
@@ -66,10 +83,15 @@ __all__ = [
     "RunSpec",
     "Score",
     "SelectionSpec",
+    "Separation",
     "Structure",
+    "Study",
+    "StudyResult",
+    "StudyTest",
     "SuiteFacts",
     "TeacherSpec",
     "Usage",
+    "VarianceShare",
     "Verdict",
     "from_json",
     "group_of",

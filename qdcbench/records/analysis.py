@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from qdcbench.records.inference import AxisShare, BudgetTrack, Collinearity, FactorEffect, Separation, VarianceShare
+from qdcbench.records.interval import Interval
 from qdcbench.records.run import RunSpec
+from qdcbench.records.study import Design, Study, StudyResult
 
 __all__ = [
     "Analysis",
@@ -13,7 +16,6 @@ __all__ = [
     "ControlCheck",
     "DialEffect",
     "FilteredArms",
-    "Interval",
     "PromisedCell",
     "Rank",
     "Ranking",
@@ -65,19 +67,8 @@ class SuiteFacts:
     lower_is_better: tuple[str, ...] = ("answer_nll",)
     lower_is_better_measures: tuple[str, ...] = ()
     resamples: int = 5_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Interval:
-    """A point estimate with bounds; bounds are None with a ``reason`` where they cannot be had."""
-
-    point: float | None
-    low: float | None
-    high: float | None
-    level: float = 0.95
-    kind: str = ""
-    n: int = 0
-    reason: str = ""
+    studies: tuple[Study, ...] = ()
+    """Declared in the suite; see `qdcbench.stages.analysis.studies` for those that every edition has."""
 
 
 def _not_recorded() -> Interval:
@@ -195,6 +186,12 @@ class Relation:
     stderr: float | None = None
     df: float | None = None
     n_effective: float | None = None
+    p_permutation: float | None = None
+    """Share of permutations of the measure's residual within settings with an effect as large (primaries only)."""
+    held: tuple[str, ...] = ()
+    """What is held fixed, by name."""
+    not_held: tuple[str, ...] = ()
+    """What could not be held, as sentences: constant, or told apart from nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,6 +204,9 @@ class Verdict:
     rule: str
     evidence: str
     scope: str
+    design: Design = "observational"
+    declared: Literal["before", "after"] = "after"
+    """Whether the rule was fixed before the runs; see `StudyResult`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,3 +288,10 @@ class Analysis:
     """Score name to ``id`` or ``ood``; a name that is missing is read from its own words (see report.points)."""
     filters: tuple[FilteredArms, ...] = ()
     dials: tuple[DialEffect, ...] = ()
+    studies: tuple[StudyResult, ...] = ()
+    shares: tuple[AxisShare, ...] = ()
+    collinearity: tuple[Collinearity, ...] = ()
+    factorial: tuple[FactorEffect, ...] = ()
+    variances: tuple[VarianceShare, ...] = ()
+    separations: tuple[Separation, ...] = ()
+    tracks: tuple[BudgetTrack, ...] = ()

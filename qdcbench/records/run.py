@@ -174,14 +174,16 @@ class RunSpec:
     root_seed: int
     hashes: Mapping[str, str] = field(default_factory=dict)
     params_given: Mapping[str, Any] = field(default_factory=dict)
+    studies: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each study declared when the run was made, by name."""
 
     @property
     def run_id(self) -> str:
         """First 16 hexadecimal digits of the digest of what determines the run.
 
-        Left out: the arm's label, what was typed, and paths of files, whose content is in ``hashes``.
+        Left out: the arm's label, what was typed, what is studied, and paths of files, whose content is in ``hashes``.
         """
-        fields = {k: v for k, v in plain(self).items() if k not in {"params_given", "arm", "task_file"}}
+        fields = {k: v for k, v in plain(self).items() if k not in {"params_given", "arm", "task_file", "studies"}}
         fields["teacher"] = plain(self.teacher.identity)
         if "data" in self.hashes:
             for name in DATA_PARAMS:

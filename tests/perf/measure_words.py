@@ -16,8 +16,10 @@ from cases import Case
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 from rouge_score.rouge_scorer import RougeScorer
 
-from qdcbench.measures import Rows
+from qdcbench.measures import Rows, measure_rows
+from qdcbench.measures.complexity import texts
 from qdcbench.measures.complexity.size import deflated
+from qdcbench.measures.diversity import words
 from qdcbench.measures.diversity.compression import compression_ratio_gzip
 from qdcbench.measures.diversity.distinct import distinct, ngram_diversity
 from qdcbench.measures.diversity.overlap import rouge_l, self_bleu
@@ -81,8 +83,18 @@ def _rouge_l_by_package(rows: Rows) -> float:
     return float(np.mean(scores))
 
 
+def _instrument(rows: Rows) -> float:
+    """Return distinct-2 as the instrument takes it: with every measure of words, both sides, intervals and slopes."""
+    table = {row.name: row for row in [*words.measures("prompt"), *words.measures("completion"), *texts.measures()]}
+    found = measure_rows(rows, n=len(rows), seed_stream=np.random.default_rng(0), table=table)
+    return next(m.value for m in found if m.metric == "distinct_2") or math.nan
+
+
 def cases() -> list[Case]:
-    """Return the cases, all on prompts; the two that compare rows with rows read as many as their cards allow."""
+    """Return the cases, all on prompts but for the last.
+
+    The two that compare rows with rows read as many as their cards allow.
+    """
     plain = "plain formula"
 
     def allowed(rows: Rows) -> Rows:
@@ -95,6 +107,7 @@ def cases() -> list[Case]:
         Case("compression_ratio_gzip", plain, compression_ratio_gzip, _gzip_plainly, 50_000, 1e-12),
         Case("self_bleu", "nltk sentence_bleu", lambda r: self_bleu(allowed(r)), _self_bleu_by_nltk, _COMPARED, 1e-12),
         Case("rouge_l", "rouge-score", lambda r: rouge_l(allowed(r)), _rouge_l_by_package, _COMPARED, 1e-6),
+        Case("all measures of words, with intervals", "nothing", _instrument, None, 0, 0.0),
     ]
 
 
@@ -112,12 +125,12 @@ def _expected(files: list[str]) -> None:
     """Print the mean deflated bytes of pieces: of single texts to 512 bytes, beyond grown as joined texts grow."""
     rng = random.Random(0)
     examples = [example for file in files for example in read_examples(file).examples]
-    texts = [side.encode() for example in examples for side in (example.prompt, example.completion)]
-    joined = [b"\n".join(rng.sample(texts, len(texts)))]
+    sides = [side.encode() for example in examples for side in (example.prompt, example.completion)]
+    joined = [b"\n".join(rng.sample(sides, len(sides)))]
     before, known = 0.0, 0.0
     for size in (2**k for k in range(15)):
         whole = _mean_deflated(joined, size, 4_000, rng) if size >= 512 else 0.0
-        known = _mean_deflated(texts, size, 3_000, rng) if size <= 512 else known * whole / before
+        known = _mean_deflated(sides, size, 3_000, rng) if size <= 512 else known * whole / before
         before = whole
         sys.stdout.write(f"{size:8}{known:10.1f}\n")
 
