@@ -157,6 +157,7 @@ def test_measurements_have_yield_twins_and_what_the_base_gives(tmp_path: Path) -
         assert name in by_name, name
     assert by_name["answer_nll"].value is not None and by_name["fail_rate"].value is not None
     assert by_name["prompt_words"].at_length is not None
+    assert "the teacher itself" in by_name["judge_score"].note and by_name["answer_nll"].note == ""
     without = values(measure(spec, bench, chosen))
     assert without["effective_yield"] is None
     assert {k: v for k, v in without.items() if k != "effective_yield"} == {

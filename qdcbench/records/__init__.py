@@ -42,9 +42,9 @@ from qdcbench.records.run import (
     RunSpec,
     Score,
     SelectionSpec,
-    TeacherSpec,
 )
 from qdcbench.records.study import LevelMean, OutcomeResult, Study, StudyResult, StudyTest
+from qdcbench.records.teacher import TeacherSpec
 
 __all__ = [
     "DATA_PARAMS",

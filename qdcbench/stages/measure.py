@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from qdcbench.measures.known import Known
 from qdcbench.measures.rows import Rows
 from qdcbench.measures.table import METRICS
 from qdcbench.records import Attempt, Budget, Call, Measurement, RunSpec, from_json
+from qdcbench.scorers.relation import relation
 from qdcbench.seeds import array_stream, seed_for, stream
 from qdcbench.stages.bench import Bench
 from qdcbench.stages.generate import CALLS
@@ -213,8 +214,11 @@ def measure(
     given = _given(spec, bench.task(spec), attempts)
     key = _measure_key(spec, bench, chosen, given)
     found = _kept(bench, "measure", key, lambda: _instrument(spec, bench, chosen.rows, given))
+    # The teacher judges its own rows, which stands beside the number.
+    related = relation(spec.teacher, spec.teacher).sentence
     try:
-        return found + _kept(bench, "judge", judge_key(spec, chosen), lambda: _judge(spec, bench, chosen.rows))
+        judged = _kept(bench, "judge", judge_key(spec, chosen), lambda: _judge(spec, bench, chosen.rows))
+        return found + tuple(replace(m, note=related) for m in judged)
     except (CapReached, NotRecorded):
         raise
     except (TeacherError, PluginError) as error:  # no judge is a reason, not the end of the run
