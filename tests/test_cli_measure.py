@@ -114,6 +114,13 @@ def test_sizes_that_differ_are_called_out(files: list[str], capsys: pytest.Captu
     assert "careful: the files were measured at different numbers of rows" in capsys.readouterr().out
 
 
+def test_measures_on_fewer_rows_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": f"Say {n} and {n * n}.", "completion": str(n)} for n in range(1100)]
+    (tmp_path / "many.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    measure.run(arguments(str(tmp_path / "many.jsonl"), "--measures", "rouge_l,distinct_1", "--own-size"))
+    assert "taken on 1000 rows, as their cards say: rouge_l\n" in capsys.readouterr().out
+
+
 def test_only_named_measures_and_brackets_are_no_pattern(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     parsed = measured(capsys, files[0], "--encoder", "hashed", "--measures", "vendi_q1[hashed]", "--measures", "mtl?")
     assert set(parsed["measures"]) == {"vendi_q1[hashed]", "mtld"}  # type: ignore[call-overload]

@@ -1,6 +1,7 @@
 """``qdcbench measure``: the quality, diversity and complexity of data files, side by side."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     shown = parser.add_argument_group("what is shown")
     shown.add_argument(
         "--measures", action="append", default=[], metavar="GLOB",
-        help="only these measures, such as 'vendi*' (may be given again)",
+        help="only these measures, such as 'vendi*,rouge_l' (may be given again)",
     )  # fmt: skip
     shown.add_argument("--twins", action="store_true", help="show values moved to a shared length, and the slope")
     shown.add_argument("--html", type=Path, metavar="PAGE", help="write a page with plots and rows to this file")
@@ -128,7 +129,8 @@ def _request(args: argparse.Namespace) -> Request:
     return Request(
         files=tuple(args.files), sample=args.sample, own_size=args.own_size, encoder=args.encoder,
         fields=_fields(args.field), seed=args.seed, gold=args.gold, group_by=args.group_by, base=args.base,
-        reference=args.reference, measures=tuple(args.measures), longest=args.longest,
+        reference=args.reference, measures=tuple(re.findall(r"[^,\s]+", " ".join(args.measures))),
+        longest=args.longest,
         scorers={name: value for name in _SCORERS if (value := getattr(args, name))},
     )  # fmt: skip
 

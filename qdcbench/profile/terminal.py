@@ -72,6 +72,7 @@ def notes(profiles: Profiles) -> Iterator[str]:
         yield _counted(profile)
         yield from (f"{part.label}: {note}" for note in (*(() if part.group else part.source.notes), *part.notes))
     yield from _absent(profiles)
+    yield from _on_fewer_rows(profiles)
     yield from profiles.notes
     asked = {profile.part.asked for profile in profiles.each}
     small = [p.part.label for p in profiles.each if len(p.part.rows) < p.part.asked]
@@ -85,6 +86,17 @@ def notes(profiles: Profiles) -> Iterator[str]:
     less = [name for name, row in profiles.table.items() if name in shown and not row.metric.higher_is_better]
     except_for = f", except for {', '.join(less)}, where it is less" if less else ""
     yield f"intervals are 95 %; a higher number is more of the axis{except_for}"
+
+
+def _on_fewer_rows(profiles: Profiles) -> Iterator[str]:
+    """Yield which measures were taken on fewer rows than the others, since a number is of its number of rows."""
+    fewer: dict[int, list[str]] = defaultdict(list)
+    for taken in _side_by_side(profiles.each):
+        ns = {m.n for m, p in zip(taken, profiles.each, strict=True) if m.value is not None and m.n < len(p.part.rows)}
+        for n in ns:
+            fewer[n].append(taken[0].metric)
+    for n, names in sorted(fewer.items()):
+        yield f"taken on {n} rows, as their cards say: {', '.join(names)}"
 
 
 def _absent(profiles: Profiles) -> Iterator[str]:
