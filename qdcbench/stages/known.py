@@ -26,7 +26,7 @@ __all__ = [
     "reference_of",
 ]
 
-REFERENCE_ROWS = 2000
+REFERENCE_ROWS = 1000
 """Rows of the reference that all datasets of a task share."""
 
 REFERENCE_SEED = 20260807

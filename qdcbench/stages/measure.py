@@ -218,7 +218,7 @@ def measure(
     related = relation(spec.teacher, spec.teacher).sentence
     try:
         judged = _kept(bench, "judge", judge_key(spec, chosen), lambda: _judge(spec, bench, chosen.rows))
-        return found + tuple(replace(m, note=related) for m in judged)
+        return found + tuple(m if m.value is None else replace(m, note=related) for m in judged)
     except (CapReached, NotRecorded):
         raise
     except (TeacherError, PluginError) as error:  # no judge is a reason, not the end of the run
