@@ -7,6 +7,7 @@ __all__ = ["BUDGETS", "budget_named"]
 
 _ALL = (
     Budget(name="tiny", examples=40, teacher_tokens=250_000, teacher_calls=2_000),
+    Budget(name="pool-500", examples=500, teacher_tokens=16_000_000, teacher_calls=None),
     Budget(name="rows-1k", examples=1_000, teacher_tokens=4_000_000, teacher_calls=None),
     Budget(name="rows-2k", examples=2_000, teacher_tokens=8_000_000, teacher_calls=None),
     Budget(name="rows-4k", examples=4_000, teacher_tokens=16_000_000, teacher_calls=None),

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from qdcbench.canon import pretty_json
+from qdcbench.claims import spelled_out
 from qdcbench.errors import RecordError, did_you_mean
 from qdcbench.measures.table import METRICS
 from qdcbench.migrate import to_current
-from qdcbench.plan import Plan
+from qdcbench.plan import Plan, primaries_of
 from qdcbench.records import Analysis, PromisedCell, RunRecord, RunSpec, SuiteFacts, from_json, group_of
 from qdcbench.store import write_atomic
 from qdcbench.suite import Suite
@@ -104,21 +105,22 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
             simulated=cell.teacher.simulated,
             n=1 + (before.n if before else 0),
         )
-    primary = plan.suite.primary
+    primaries = primaries_of(plan.suite, plan.held_out)
     rows = [row for row in METRICS.values() if row.card.axis == "diversity"]
     task = plan.cells[0].task if plan.cells else plan.suite.task
     return SuiteFacts(
         edition=edition,
-        primary={axis: getattr(primary, axis) for axis in ("quality", "diversity", "complexity", "score")},
-        smallest_effect=primary.smallest_effect,
+        primary=primaries.names,
+        smallest_effect=primaries.smallest_effect,
         promised=tuple(promised.values()),
         id_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "id")},
         ood_sets={task: tuple(f"{task}_{name}" for name, distance in plan.held_out.items() if distance == "ood")},
         copy_measures=tuple(row.name for row in rows if row.card.sees_copies),
         instruction_measures=tuple(row.name for row in rows if row.card.side == "prompt"),
         root_seed=plan.suite.root_seed,
-        lower_is_better=("answer_nll",),
-        lower_is_better_measures=tuple(row.name for row in METRICS.values() if not row.card.higher_is_better),
+        lower_is_better=primaries.lower_scores,
+        lower_is_better_measures=primaries.lower_measures,
+        studies=tuple(spelled_out(study, primaries) for study in plan.suite.studies),
     )
 
 

@@ -1,14 +1,16 @@
 """Suite to cells: every default filled in, every name resolved, every mistake told at once."""
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from qdcbench.budgets import budget_named
 from qdcbench.canon import digest
+from qdcbench.claims import AXES, Known, Primaries, promised_studies, record_key, study_mistakes
 from qdcbench.errors import ConfigError, QdcError, did_you_mean
 from qdcbench.foreign import belongs
 from qdcbench.measures.table import METRICS
@@ -18,7 +20,13 @@ from qdcbench.registry import Registry, resolve_params
 from qdcbench.suite import Arm, Suite
 from qdcbench.teachers.build import parse_teacher
 
-__all__ = ["Plan", "expand", "options_of"]
+__all__ = ["LOWER_SCORES", "SCORE_METRICS", "Plan", "expand", "options_of", "primaries_of"]
+
+SCORE_METRICS = ("exact_match", "answer_nll")
+"""Metrics that every evaluation set is scored by."""
+
+LOWER_SCORES = ("answer_nll",)
+"""Those of them that are better lower."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,7 +107,7 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
     data = _data_hash(arm.params, base, str(resolved.get("output", "")))
     recipe = recipe_named(suite.probe)
     cells = []
-    for teacher_name in arm.teachers or suite.teachers:
+    for teacher_name, budget in itertools.product(arm.teachers or suite.teachers, suite.every_budget):
         teacher = parse_teacher(teacher_name, options_of(suite, teacher_name), base)
         hashes = {"method": entry.sha256, "task": facts.sha256, "probe": digest(recipe)}
         if data:
@@ -117,7 +125,7 @@ def _arm_cells(suite: Suite, arm: Arm, registry: Registry, facts: _TaskFacts, ba
                     task_version=facts.version,
                     task_file=facts.file,
                     teacher=teacher,
-                    budget=budget_named(suite.budget),
+                    budget=budget_named(budget),
                     selection=SelectionSpec(rule=arm.selection or suite.selection, n=suite.selection_n),
                     probe=suite.probe,
                     probe_repetitions=suite.probe_repetitions,
@@ -147,11 +155,12 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
                 wrong.append(str(error))
             return None
 
-    note(budget_named, suite.budget)
+    for budget in suite.every_budget:
+        note(budget_named, budget)
     note(recipe_named, suite.probe)
     for teacher in suite.every_teacher:
         note(parse_teacher, teacher, options_of(suite, teacher), base)
-    for axis in ("quality", "diversity", "complexity"):
+    for axis in AXES:
         name = getattr(suite.primary, axis)
         if name not in METRICS:
             note(_unknown_measure, axis, name)
@@ -161,13 +170,37 @@ def expand(suite: Suite, registry: Registry, base: Path) -> Plan:
             note(registry.method, arm.method)
             continue
         cells += note(_arm_cells, suite, arm, registry, facts, base) or []
+    known = Known(
+        measures=frozenset(METRICS),
+        metrics=SCORE_METRICS,
+        sets=facts.held_out if facts else None,
+        methods=tuple(sorted({arm.method for arm in suite.arms})),
+    )
+    for study in suite.studies:
+        wrong += study_mistakes(study, known, cells)
     if wrong:
         raise ConfigError(f"suite {suite.name!r}: {'; '.join(wrong)}")
     ids = [cell.run_id for cell in cells]
     twice = sorted({cell.arm for cell in cells if ids.count(cell.run_id) > 1})
     if twice:
         raise ConfigError(f"suite {suite.name!r}: arms {', '.join(twice)} are the same run; remove one")
-    return Plan(suite=suite, held_out=facts.held_out if facts else {}, cells=_in_order(cells))
+    held_out = facts.held_out if facts else {}
+    digests = {
+        record_key(study): study.sha256 for study in promised_studies(suite.studies, primaries_of(suite, held_out))
+    }
+    cells = [replace(cell, studies=digests) for cell in cells]
+    return Plan(suite=suite, held_out=held_out, cells=_in_order(cells))
+
+
+def primaries_of(suite: Suite, held_out: Mapping[str, str]) -> Primaries:
+    """Return what the short names of studies stand for in a suite whose task has these evaluation sets."""
+    return Primaries(
+        names={name: getattr(suite.primary, name) for name in (*AXES, "score")},
+        sets=tuple(held_out),
+        smallest_effect=suite.primary.smallest_effect,
+        lower_scores=LOWER_SCORES,
+        lower_measures=tuple(row.name for row in METRICS.values() if not row.card.higher_is_better),
+    )
 
 
 def _in_order(cells: Sequence[RunSpec]) -> tuple[RunSpec, ...]:

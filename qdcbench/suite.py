@@ -1,5 +1,7 @@
 """A suite: what a person writes in TOML, checked as a whole before anything runs."""
 
+import itertools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +11,7 @@ from typing import Any, Literal
 
 from qdcbench.canon import plain
 from qdcbench.errors import ConfigError, RecordError, did_you_mean
-from qdcbench.records import Caps, from_json
+from qdcbench.records import Caps, Study, StudyTest, from_json
 from qdcbench.records.run import Rule
 
 __all__ = ["Arm", "Primary", "Suite", "embedded_suites", "read_suite"]
@@ -45,7 +47,9 @@ class Suite:
     """The promised set of arms × teachers × repetitions on one task, with everything else held fixed.
 
     An arm may have a selection rule and teachers of its own; it is compared with arms that have the same ones.
-    ``caps`` and ``cell_caps`` limit what is really spent on the whole suite and on one cell, judging included.
+    ``budgets`` stand in place of ``budget`` where there are any: every arm is run at each of them. ``studies`` say
+    what will be claimed and how it is decided. ``caps`` and ``cell_caps`` limit what is really spent on the whole
+    suite and on one cell, judging included.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Suite:
     teachers: tuple[str, ...] = ("scripted:strong",)
     teacher_options: Mapping[str, Any] = field(default_factory=dict)
     budget: str = "rows-1k"
+    budgets: tuple[str, ...] = ()
     selection: Rule = "native"
     selection_n: int | None = None
     probe: str = "embedded"
@@ -65,6 +70,7 @@ class Suite:
     root_seed: int = 20261122
     cell_seconds: float = 1800.0
     primary: Primary = field(default_factory=Primary)
+    studies: tuple[Study, ...] = ()
     caps: Caps = field(default_factory=Caps)
     cell_caps: Caps = field(default_factory=Caps)
 
@@ -73,9 +79,14 @@ class Suite:
         """The suite's teachers and those of single arms, each once, in the order they are written."""
         return tuple(dict.fromkeys([*self.teachers, *(name for arm in self.arms for name in arm.teachers)]))
 
+    @property
+    def every_budget(self) -> tuple[str, ...]:
+        """The names of the budgets that every arm is run at."""
+        return self.budgets or (self.budget,)
 
-_RENAMED = {"arm": "arms", "teacher": "teachers"}
-"""TOML reads better with [[arm]] and a single teacher."""
+
+_RENAMED = {"arm": "arms", "teacher": "teachers", "study": "studies", "test": "tests"}
+"""TOML reads better with [[arm]], [[study]], [[study.test]] and a single teacher."""
 
 
 def embedded_suites() -> dict[str, str]:
@@ -87,8 +98,8 @@ def embedded_suites() -> dict[str, str]:
 
 def _unknown(table: Mapping[str, Any], kind: type[Any], where: str) -> list[str]:
     known = [f.name for f in fields(kind)]
-    spoken = [name for name in known if name not in _RENAMED.values()] + list(_RENAMED)
-    options = spoken if kind is Suite else known
+    spoken = {plural: name for name, plural in _RENAMED.items()}
+    options = [spoken.get(name, name) for name in known] if kind in (Suite, Study) else known
     return [f"{where}{name!r} is unknown, {did_you_mean(name, options)}" for name in table if name not in known]
 
 
@@ -108,6 +119,13 @@ def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str
         arms += found
     out["arms"] = [{**arm, "name": arm.get("name") or _default_name(arm, out.get("selection"))} for arm in arms]
     wrong += _unknown(out, Suite, "")
+    if "studies" in out:
+        out["studies"], complaints = _studies(out["studies"])
+        wrong += complaints
+    if "budget" in out and "budgets" in out:
+        wrong.append("budget and budgets are both given; write one of them")
+    if out.get("budgets") == []:
+        wrong.append('budgets is empty; name at least one, such as budgets = ["rows-1k", "rows-2k"]')
     for name, kind in (("primary", Primary), ("caps", Caps), ("cell_caps", Caps)):
         if isinstance(out.get(name), dict):
             wrong += _unknown(out[name], kind, f"{name}.")
@@ -117,9 +135,14 @@ def _normal(table: dict[str, Any], where: str) -> tuple[dict[str, Any], list[str
 
 
 def _expanded(arm: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return an arm for each of its ``settings`` and each rule of a list ``selection``, and what is wrong with it."""
+    """Return the arms of one table, and what is wrong with it.
+
+    There is one for each of its ``settings``, each point of its ``grid`` (every value of a name with every value of the
+    others, the last name changing fastest) and each rule of a list ``selection``.
+    """
     arm = {"teachers" if name == "teacher" else name: value for name, value in arm.items()}
     settings, rules, params = arm.pop("settings", [{}]), arm.pop("selection", ""), arm.get("params", {})
+    grid = arm.pop("grid", {})
     wrong = _unknown(arm, Arm, "")
     if isinstance(arm.get("teachers"), str):
         arm["teachers"] = [arm["teachers"]]
@@ -127,13 +150,63 @@ def _expanded(arm: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
         wrong.append("params must be a table, such as {shots = 2}")
     if not isinstance(settings, list) or not all(isinstance(s, dict) for s in settings):
         wrong.append("settings must be a list of tables, such as [{shots = 2}, {shots = 8}]")
+    if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
+        wrong.append("grid must be a table of lists, such as {shots = [2, 8], temperature = [0.5, 1.0]}")
     if wrong:
         return [], wrong
+    twice = sorted(set(grid) & {*params, *(name for setting in settings for name in setting)})
+    if twice:
+        return [], [f"{name!r} stands in grid and beside it; leave one" for name in twice]
+    points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     return [
-        {**arm, "params": {**params, **setting}, "selection": rule}
+        {**arm, "params": {**params, **setting, **point}, "selection": rule}
         for rule in (rules if isinstance(rules, list) else [rules])
         for setting in settings
+        for point in points
     ], []
+
+
+def _studies(tables: Any) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the tables of studies with their keys renamed, and what is wrong with their keys."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        return [], ["study must be a list of tables; write [[study]] and its keys below"]
+    wrong: list[str] = []
+    found = []
+    for index, table in enumerate(tables, start=1):
+        where = f"study {table.get('name', index)!r}"
+        study = {_RENAMED.get(name, name): value for name, value in table.items()}
+        wrong += _unknown(study, Study, f"{where}: ")
+        tests = study.get("tests", [])
+        if not isinstance(tests, list) or not tests or not all(isinstance(test, dict) for test in tests):
+            wrong.append(f'{where} has no test; add [[study.test]] with outcome = "..." below it')
+            continue
+        for number, test in enumerate(tests, start=1):
+            wrong += _unknown(test, StudyTest, f"{where}: test {number}: ")
+            if study.get("design") == "interventional" and "smallest_effect" not in test:
+                # There is no default, as each outcome has a unit of its own.
+                wrong.append(f"{where}: test {number} needs smallest_effect, in units of its outcome")
+        found.append(study)
+    return found, wrong
+
+
+def _study_complaints(studies: tuple[Study, ...]) -> list[str]:
+    """Return what is wrong with the values of studies, whatever the method and the task."""
+    asked = [(study.name, study.design) for study in studies]
+    wrong = [
+        f"two {design} studies are called {name!r}; give one another name"
+        for name, design in sorted(set(asked))
+        if asked.count((name, design)) > 1
+    ]
+    for study in studies:
+        if not 0 < study.alpha < 1:
+            wrong.append(f"study {study.name!r}: alpha must lie between 0 and 1")
+        for test in study.tests:
+            if not 0 < test.smallest_effect < math.inf:
+                wrong.append(f"study {study.name!r}: smallest_effect of {test.outcome!r} must be above 0")
+        outcomes = [test.outcome for test in study.tests]
+        twice = sorted({name for name in outcomes if outcomes.count(name) > 1})
+        wrong += [f"study {study.name!r}: two tests have the outcome {name!r}; leave one" for name in twice]
+    return wrong
 
 
 def _default_name(arm: Mapping[str, Any], suite_rule: Any) -> str:
@@ -179,6 +252,11 @@ def parse_suite(text: str, where: str) -> Suite:
     ]
     if suite.cell_caps.seconds is not None:
         complaints.append("cell_caps.seconds is written cell_seconds")
+    complaints += [
+        f"the budget {name!r} stands twice in budgets; leave one"
+        for name in sorted({name for name in suite.budgets if suite.budgets.count(name) > 1})
+    ]
+    complaints += _study_complaints(suite.studies)
     if complaints:
         raise ConfigError(f"{where}: {'; '.join(complaints)}")
     return suite

@@ -12,7 +12,7 @@ from typing import Any
 import qdcbench.methods
 from qdcbench.tasks.list_edits import ListEdits
 
-from qdcbench.api import BudgetExhausted, Check, Example, MethodPlugin, Reply, Request
+from qdcbench.api import BudgetExhausted, Check, Example, MethodPlugin, Reply, Request, Structure
 from qdcbench.measures.encoders.hashing import hashed_ngrams
 from qdcbench.records import Budget
 from qdcbench.teachers.desk import Desk
@@ -100,6 +100,9 @@ class Context:
 
     def verify(self, example: Example) -> Check:
         return TASK.verify(example)
+
+    def structure(self, prompt: str) -> Structure | None:
+        return TASK.structure(prompt)
 
     def reference_rows(self, n: int) -> list[Example]:
         return list(TASK.reference_rows(Random(5), n))

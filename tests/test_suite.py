@@ -39,6 +39,13 @@ def test_settings_become_arms_named_by_their_parameters():
         (GOOD + 'selection = "nativ"\n', "arms.0.selection"),
         (GOOD + 'selection = ["native", "native"]\n', "two arms are called 'persona'"),
         (GOOD + "params = 3\n", "arm 1: params must be a table"),
+        (GOOD + "grid = { shots = 2 }\n", "arm 1: grid must be a table of lists"),
+        (GOOD + "grid = { shots = [] }\n", "arm 1: grid must be a table of lists"),
+        (GOOD + "grid = { shots = [1] }\nparams = { shots = 2 }\n", "arm 1: 'shots' stands in grid and beside it"),
+        (GOOD + "grid = { shots = [1, 1] }\n", "two arms are called 'persona\\[shots=1\\]'"),
+        ('budget = "rows-1k"\nbudgets = ["rows-2k"]\n' + GOOD, "budget and budgets are both given"),
+        ("budgets = []\n" + GOOD, "budgets is empty"),
+        ('budgets = ["tiny", "tiny"]\n' + GOOD, "the budget 'tiny' stands twice"),
     ],
 )
 def test_mistakes_are_told_with_where_and_what_to_do(text, pattern):
@@ -131,3 +138,82 @@ def test_unknown_suites_and_files_get_neighbours(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_suite(str(tmp_path / "junk.toml"))
     assert read_suite(str(tmp_path / "mine.toml"))[1] == tmp_path
+
+
+def test_a_grid_crosses_all_its_values_and_the_settings():
+    text = (
+        GOOD
+        + 'params = { mode = "a" }\nsettings = [{ x = 1 }, { x = 2 }]\ngrid = { shots = [2, 8], heat = [0.5, 1.0] }\n'
+    )
+    arms = parse_suite(text, "s").arms
+    assert [tuple(arm.params.values()) for arm in arms] == [
+        ("a", x, shots, heat) for x in (1, 2) for shots in (2, 8) for heat in (0.5, 1.0)
+    ]
+    assert arms[1].name == "persona[mode=a,x=1,shots=2,heat=1.0]" and len({arm.name for arm in arms}) == 8
+    assert len(parse_suite(text + 'selection = ["native", "common"]\n', "s").arms) == 16
+
+
+def test_budgets_cross_with_arms_teachers_and_repetitions():
+    found = cells('budgets = ["tiny", "rows-1k"]\nteachers = ["scripted:weak", "scripted:strong"]\n' + CONTROLS)
+    assert len(found) == len({cell.run_id for cell in found}) == 8
+    assert {(c.teacher.name, c.budget.name, c.repetition) for c in found} == {
+        (t, b, r) for t in ("scripted:weak", "scripted:strong") for b in ("tiny", "rows-1k") for r in (0, 1)
+    }
+    assert len({group_of(cell) for cell in found}) == 4
+    alone = cells('budgets = ["tiny"]\n' + CONTROLS), cells('budget = "tiny"\n' + CONTROLS)
+    assert [c.run_id for c in alone[0]] == [c.run_id for c in alone[1]]
+
+
+def test_every_unknown_budget_is_told():
+    with pytest.raises(ConfigError, match=r"'tiyn'; did you mean 'tiny'\?.*'rows-1m'"):
+        cells('budgets = ["tiyn", "rows-1m"]\n' + CONTROLS)
+
+
+STUDY = """
+[[study]]
+name = "T"
+claim = "Stricter selection costs diversity."
+design = "interventional"
+method = "quality_only"
+factor = "factor"
+[[study.test]]
+outcome = "diversity"
+expect = "falls"
+smallest_effect = 0.2
+[[arm]]
+method = "quality_only"
+grid = { factor = [1.0, 2.0, 4.0] }
+"""
+
+
+def test_a_study_is_read_as_written():
+    (study,) = parse_suite('name = "s"\n' + STUDY, "s").studies
+    assert (study.name, study.design, study.method, study.factor, study.alpha) == (
+        "T", "interventional", "quality_only", "factor", 0.05,
+    )  # fmt: skip
+    assert [(test.outcome, test.expect, test.smallest_effect) for test in study.tests] == [("diversity", "falls", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pattern"),
+    [
+        ("factor =", "faktor =", r"study 'T': 'faktor' is unknown, did you mean 'factor'"),
+        ("outcome =", "outcom =", r"study 'T': test 1: 'outcom' is unknown, did you mean 'outcome'"),
+        ("smallest_effect = 0.2", "", "study 'T': test 1 needs smallest_effect, in units of its outcome"),
+        ("smallest_effect = 0.2", "smallest_effect = 0", "smallest_effect of 'diversity' must be above 0"),
+        ('expect = "falls"', 'expect = "drops"', r"studies.0.tests.0.expect"),
+        ('design = "interventional"', 'design = "both"', r"studies.0.design"),
+        ('factor = "factor"', 'factor = "factor"\nalpha = 1', "alpha must lie between 0 and 1"),
+        ("[[study.test]]", "[study.other]", r"study 'T' has no test; add \[\[study.test\]\]"),
+        ("[[study]]", "[study]", r"write \[\[study\]\]"),
+        (
+            "[[arm]]",
+            '[[study.test]]\noutcome = "diversity"\nsmallest_effect = 1\n[[arm]]',
+            "two tests have the outcome",
+        ),
+        ("[[arm]]", STUDY.partition("[[arm]]")[0] + "[[arm]]", "two interventional studies are called 'T'"),
+    ],
+)
+def test_mistakes_in_a_study_are_told(old, new, pattern):
+    with pytest.raises(ConfigError, match=pattern):
+        parse_suite('name = "s"\n' + STUDY.replace(old, new, 1), "s")

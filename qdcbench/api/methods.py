@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from qdcbench.api.asking import INTENTS, Asker
 from qdcbench.errors import PluginError
-from qdcbench.records import Check, Example
+from qdcbench.records import Check, Example, Structure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +89,10 @@ class GenerationContext(Protocol):
 
     def verify(self, example: Example) -> Check:
         """Ask the task's verifier. Only for methods whose paper has one, and for controls."""
+        ...
+
+    def structure(self, prompt: str) -> Structure | None:
+        """What the task knows of a prompt, as the measures see it, None where nothing. Controls only."""
         ...
 
     def reference_rows(self, n: int) -> list[Example]:
@@ -186,7 +190,7 @@ def method(
         fidelity: the paper's components, present, changed or absent.
         intents: what it asks of a teacher, so that a teacher that cannot is refused before the run.
         cost: what a row needs by its own account, for a forecast.
-        role: ``control`` methods may call ``reference_rows`` and stay out of rankings.
+        role: ``control`` methods may call ``reference_rows`` and ``structure`` and stay out of rankings.
 
     Raises:
         PluginError: ``params`` is no frozen dataclass, or an intent is unknown.

@@ -6,7 +6,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from qdcbench.api import Asker, Check, Example, PluginError, Program, ProgramRun, Task
-from qdcbench.records import Attempt
+from qdcbench.records import Attempt, Structure
 from qdcbench.teachers.desk import Desk
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ class Context:
     def verify(self, example: Example) -> Check:
         """Ask the task's verifier."""
         return self._task.verify(example)
+
+    def structure(self, prompt: str) -> Structure | None:
+        """Return what the task knows of a prompt; only a control may ask."""
+        if self._tools.references is None:
+            raise PluginError("structure() is for controls; a method must not see what its rows are measured by")
+        return self._task.structure(prompt)
 
     def reference_rows(self, n: int) -> list[Example]:
         """First ``n`` rows of the repetition's reference rows; only a control may ask."""
