@@ -9,14 +9,14 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     0: ("errors", "canon", "deadline"),
     1: ("records",),
-    2: ("budgets", "seeds", "migrate", "fields", "readers", "novelty", "duplicates", "api", "foreign"),
+    2: ("budgets", "claims", "seeds", "migrate", "fields", "readers", "novelty", "duplicates", "api", "foreign"),
     3: ("registry", "store", "provenance", "selection", "measures", "stats", "probes", "suite", "file_task"),
     4: ("teachers",),
     5: ("scorers",),
     6: ("stages", "plan"),
     7: ("pipeline", "editions", "report", "testing", "forecast", "doctor"),
     8: ("executors", "bundles", "studies", "profile"),
-    9: ("cli", "__main__"),
+    9: ("cli", "results", "__main__"),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 WITHIN_FLOOR = (

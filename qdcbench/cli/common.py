@@ -72,6 +72,8 @@ def _changed(suite: Suite, args: argparse.Namespace) -> Suite:
     for name in ("repetitions", "probe_repetitions"):
         if name in changes and int(str(changes[name])) < 1:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least 1")
+    if "budget" in changes:
+        changes["budgets"] = ()
     if args.teacher:
         changes["teachers"] = tuple(args.teacher)
     if args.base_url:
@@ -80,6 +82,9 @@ def _changed(suite: Suite, args: argparse.Namespace) -> Suite:
         kept = tuple(arm for arm in suite.arms if arm.method in args.method or arm.name in args.method)
         absent = [name for name in args.method if not any(name in (arm.method, arm.name) for arm in kept)]
         changes["arms"] = kept + tuple(Arm(method=name, name=arm_name(name, {})) for name in absent)
+        there = {arm.method for arm in kept}
+        # A study without its arms cannot be decided, and a suite that declares it would be refused.
+        changes["studies"] = tuple(study for study in suite.studies if {study.method, study.against} - {""} <= there)
     if args.cap:
         given = {**dataclasses.asdict(suite.caps), **dict(_cap(text) for text in args.cap)}
         changes["caps"] = from_json(Caps, given, "--cap")

@@ -160,12 +160,12 @@ class Ranking:
 class Relation:
     """Standardised effect of one measure on one score over datasets (observational).
 
-    ``effect`` is in standard deviations of the score per standard deviation of the measure, the other two
-    primary axes and the log of training words held fixed. ``detectable`` is the smallest effect with 80 %
-    power at this standard error. ``effect_adjusted`` is the interval at the level that Holm gives this
-    relation, ``bootstrap`` the cluster bootstrap's, ``leave_one_out`` the least and greatest estimate with
-    one method left out (primaries only). ``n_effective`` is the number of independent datasets that would
-    give the same standard error.
+    ``effect`` is in standard deviations of the score per standard deviation of the measure, the other two primary
+    axes, the log of training words and the log of a row's mean words held fixed as far as ``held`` says.
+    ``detectable`` is the smallest effect with 80 % power at this standard error. ``effect_adjusted`` is the interval
+    at the level that Holm gives this relation, ``bootstrap`` the cluster bootstrap's, ``leave_one_out`` the least and
+    greatest estimate with one method left out (primaries only). ``n_effective`` is the number of independent datasets
+    that would give the same standard error.
     """
 
     scope: str
@@ -187,7 +187,7 @@ class Relation:
     df: float | None = None
     n_effective: float | None = None
     p_permutation: float | None = None
-    """Share of permutations of the measure's residual within settings with an effect as large (primaries only)."""
+    """Share of exchanges of whole methods' residuals within settings with a studentised effect as large."""
     held: tuple[str, ...] = ()
     """What is held fixed, by name."""
     not_held: tuple[str, ...] = ()

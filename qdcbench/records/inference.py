@@ -64,8 +64,9 @@ class FactorEffect:
 class VarianceShare:
     """Variance of a score within a group that has one source.
 
-    ``source`` is ``arm``, ``generation seed``, ``probe seed`` or ``items``; ``variance`` of one measurement is None
-    with a ``reason`` where the design cannot tell (one probe a dataset, no standard errors).
+    ``source`` is ``arm``, ``repetition`` (what all arms of one share, which pairing removes), ``generation seed``,
+    ``probe seed`` or ``items``; ``variance`` of one measurement is None with a ``reason`` where the design cannot tell
+    (one probe a dataset, no standard errors). ``items`` has no share: all arms answer the same ones.
     """
 
     group: str
@@ -80,9 +81,10 @@ class VarianceShare:
 class Separation:
     """Two arms beside each other in the order of a ranking.
 
-    ``improvement`` is the probability that a new dataset of ``better`` scores above one of ``worse`` (0.5 is a tie),
-    ``p_adjusted`` as in the ranking's tie groups. ``repetitions_needed`` is how many repetitions in all would tell
-    the observed difference from zero with 80 % power at the unadjusted 5 %; None with a ``reason`` where none would.
+    ``difference`` is better minus worse in the score's own unit, so negative where less is better. ``improvement`` is
+    the probability that ``better`` scores above ``worse`` within one repetition (0.5 is a tie), ``p_adjusted`` as in
+    the ranking's tie groups. ``repetitions_needed`` is how many repetitions in all would tell the observed difference
+    from zero with 80 % power at the unadjusted 5 %; None with a ``reason`` where none would.
     """
 
     group: str

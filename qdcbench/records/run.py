@@ -95,7 +95,7 @@ class RunSpec:
     hashes: Mapping[str, str] = field(default_factory=dict)
     params_given: Mapping[str, Any] = field(default_factory=dict)
     studies: Mapping[str, str] = field(default_factory=dict)
-    """Digest of each study declared when the run was made, by name."""
+    """Digest of each study declared when the run was made, by name and design."""
 
     @property
     def run_id(self) -> str:

@@ -2,28 +2,35 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from qdcbench.canon import digest, plain
 from qdcbench.errors import RecordError, did_you_mean
 from qdcbench.records import (
     SCHEMA_VERSION,
     Analysis,
     ArmSummary,
+    AxisShare,
+    Collinearity,
     ControlCheck,
     Relation,
     RunRecord,
+    StudyResult,
     SuiteFacts,
-    Verdict,
     group_of,
 )
-from qdcbench.stages.analysis.comparable import require_comparable
+from qdcbench.stages.analysis.comparable import inputs_sha256, require_comparable
 from qdcbench.stages.analysis.controls import control_checks
 from qdcbench.stages.analysis.dials import dial_effects
+from qdcbench.stages.analysis.factorial import factor_effects
 from qdcbench.stages.analysis.filters import filtered_arms
 from qdcbench.stages.analysis.rankings import comparisons, primary_scores, ranked_scores, rankings
 from qdcbench.stages.analysis.relations import AXES, contrasts, relations, scopes, table_of
+from qdcbench.stages.analysis.separations import separations
+from qdcbench.stages.analysis.shares import axis_shares, collinearity
+from qdcbench.stages.analysis.spread import variance_shares
+from qdcbench.stages.analysis.studies import study_results
 from qdcbench.stages.analysis.summaries import arm_summary
+from qdcbench.stages.analysis.tracks import budget_tracks
 from qdcbench.stages.analysis.units import Unit, axes_of, ordered, short_name, units
 from qdcbench.stages.analysis.verdicts import verdicts
 
@@ -46,14 +53,16 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
     axes = axes_of([unit.record for unit in complete])
     score_names = _score_names(complete, suite)
     arms = _arms(records, complete, (tuple(axes), score_names), suite)
+    ranked = rankings(arms, complete, suite)
     groups = tuple(sorted({cell.group for cell in suite.promised}))
     checks = control_checks(complete, groups, suite)
     broken = tuple(f"{check.name}, group {check.group}: {check.detail}" for check in checks if _violated(check))
-    related, contrasted, answered = _relate(complete, axes, score_names, suite)
+    related = _relate(complete, axes, score_names, suite)
+    answered = _noted(study_results(complete, suite), checks, suite)
     return Analysis(
         schema_version=SCHEMA_VERSION,
         edition=suite.edition,
-        inputs_sha256=digest([plain(replace(record, provenance=None)) for record in records] + [plain(suite)]),
+        inputs_sha256=inputs_sha256(records, suite),
         primary=dict(suite.primary),
         valid=not broken,
         invalid_because=broken,
@@ -64,16 +73,23 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
         score_names=score_names,
         measure_names=tuple(axes),
         arms=arms,
-        rankings=rankings(arms, complete, suite),
+        rankings=ranked,
         comparisons=comparisons(complete, suite, score_names),
-        relations=related,
-        verdicts=_noted(answered, checks, suite),
+        relations=related.relations,
+        verdicts=verdicts(answered),
         controls=checks,
-        contrasts=contrasted,
+        contrasts=related.contrasts,
         smallest_effect=suite.smallest_effect,
         distances=_distances(score_names, suite),
         filters=filtered_arms(records),
         dials=dial_effects(complete, suite),
+        studies=answered,
+        factorial=factor_effects(complete, suite),
+        shares=related.shares,
+        collinearity=related.collinearity,
+        variances=variance_shares(complete, suite),
+        separations=separations(ranked, complete, suite),
+        tracks=budget_tracks(complete, suite),
     )
 
 
@@ -125,35 +141,35 @@ def _arms(
     )
 
 
-def _relate(
-    complete: Sequence[Unit], axes: dict[str, str], score_names: Sequence[str], suite: SuiteFacts
-) -> tuple[tuple[Relation, ...], tuple[Relation, ...], tuple[Verdict, ...]]:
-    """Return relations and contrasts of every scope, and the verdicts of the two that claims are about.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Related:
+    """What is seen over the datasets of all scopes."""
 
-    A scope whose methods all failed has verdicts too: undetermined.
-    """
-    related: list[Relation] = []
-    contrasted: list[Relation] = []
-    answered: list[Verdict] = []
-    for scope, members in scopes(complete).items():
-        table = table_of(scope, members, tuple(axes), score_names)
-        found, differences = relations(table, axes, suite), contrasts(table, suite)
-        related.extend(found)
-        contrasted.extend(differences)
-    promised = {"simulated" if cell.simulated else "real" for cell in suite.promised if cell.role == "method"}
-    for scope in sorted(promised):
-        mine = [[row for row in rows if row.scope == scope] for rows in (related, contrasted)]
-        answered.extend(verdicts(scope, mine[0], mine[1], suite))
-    return tuple(related), tuple(contrasted), tuple(answered)
+    relations: tuple[Relation, ...]
+    contrasts: tuple[Relation, ...]
+    shares: tuple[AxisShare, ...]
+    collinearity: tuple[Collinearity, ...]
 
 
-def _noted(answered: Sequence[Verdict], checks: Sequence[ControlCheck], suite: SuiteFacts) -> tuple[Verdict, ...]:
-    """Say in the evidence where a control of the same scope is violated."""
+def _relate(complete: Sequence[Unit], axes: dict[str, str], score_names: Sequence[str], suite: SuiteFacts) -> _Related:
+    tables = [table_of(scope, members, tuple(axes), score_names) for scope, members in scopes(complete).items()]
+    return _Related(
+        relations=tuple(row for table in tables for row in relations(table, axes, suite)),
+        contrasts=tuple(row for table in tables for row in contrasts(table, suite)),
+        shares=tuple(row for table in tables for row in axis_shares(table, suite)),
+        collinearity=tuple(row for table in tables for row in collinearity(table, suite)),
+    )
+
+
+def _noted(
+    answered: Sequence[StudyResult], checks: Sequence[ControlCheck], suite: SuiteFacts
+) -> tuple[StudyResult, ...]:
+    """Say in the sentence where a control of the same scope is violated."""
     simulated = {cell.group: cell.simulated for cell in suite.promised}
     broken = {"simulated" if simulated[check.group] else "real" for check in checks if _violated(check)}
     return tuple(
-        replace(verdict, evidence=f"{verdict.evidence} Controls of this scope are violated, so this does not stand.")
-        if verdict.scope in broken
-        else verdict
-        for verdict in answered
+        replace(result, sentence=f"{result.sentence} Controls of this scope are violated, so this does not stand.")
+        if result.scope in broken
+        else result
+        for result in answered
     )

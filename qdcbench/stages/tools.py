@@ -58,7 +58,8 @@ def _references(run: Run) -> Callable[[int], Sequence[Example]]:
     spec, task = run.spec, run.bench.task(run.spec)
 
     def rows(n: int) -> Sequence[Example]:
-        return task.reference_rows(stream(spec.root_seed, "reference", run.axes), spec.budget.examples)[:n]
+        size = max(n, spec.budget.examples)
+        return task.reference_rows(stream(spec.root_seed, "reference", run.axes), size)[:n]
 
     return rows
 

@@ -3,7 +3,8 @@
 from functools import cache
 
 import numpy as np
-from scipy import optimize, stats
+from numpy.typing import NDArray
+from scipy import optimize, special
 
 __all__ = ["detectable_effect", "effective_n"]
 
@@ -17,15 +18,22 @@ def detectable_effect(stderr: float, df: float, power: float = 0.8, alpha: float
 
 
 @cache
+def _nodes() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return 400 nodes of Gauss and Legendre on [-1, 1] and their weights."""
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    return nodes, weights
+
+
+@cache
 def _noncentrality(df: float, power: float, alpha: float) -> float:
     """Return the effect in standard errors; six decimals, so that processors agree on it."""
-    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    critical = float(special.stdtrit(df, 1 - alpha / 2))
     # The power is averaged over quantiles of the estimated standard error; SciPy's noncentral t is NaN far out.
-    nodes, weights = np.polynomial.legendre.leggauss(400)
-    spread = np.sqrt(stats.chi2.ppf((nodes + 1) / 2, df) / df)
+    nodes, weights = _nodes()
+    spread = np.sqrt(special.chdtri(df, 1 - (nodes + 1) / 2) / df)
 
     def gap(effect: float) -> float:
-        found = stats.norm.cdf(effect - critical * spread) + stats.norm.cdf(-effect - critical * spread)
+        found = special.ndtr(effect - critical * spread) + special.ndtr(-effect - critical * spread)
         return float(weights @ found / 2) - power
 
     return round(float(optimize.brentq(gap, 0.0, 10 * critical, xtol=1e-9)), 6)

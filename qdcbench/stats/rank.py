@@ -5,23 +5,44 @@ from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, special, stats
 
 from qdcbench.stats.bootstrap import FloatArray
 from qdcbench.stats.compare import holm
 
 __all__ = ["PairwiseTest", "letters", "pairwise"]
 
+NO_GAP = 1e-12
+"""A mean difference below this is rounding."""
+
+RANK = 1e-9
+"""Singular values of the design below this share of the largest are zero but for rounding."""
+
+LEAST_FREE = 0.5
+"""Degrees of freedom that an arm needs for its spread to count."""
+
+SPREADLESS = 1e-5
+"""An arm without any spread counts as having this share of the median variance."""
+
+MOST_BORROWED = 1e4
+"""Half the degrees of freedom past which arms' spreads agree."""
+
 LATIN = ascii_lowercase + ascii_uppercase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairwiseTest:
-    """Holm-adjusted p-values of all pairs of arms, shape (arms, arms), NaN where a pair cannot be compared."""
+    """All pairs of arms: each array has shape (arms, arms) and NaN where a pair cannot be compared.
 
+    ``gap[i, j]`` is arm i minus arm j over the repetitions both have, ``n_common[i, j]`` of them; ``stderr`` is its
+    standard error with ``df`` degrees of freedom and ``p_adjusted`` Holm's p-value among all pairs.
+    """
+
+    gap: FloatArray
+    stderr: FloatArray
+    n_common: NDArray[np.int64]
     p_adjusted: FloatArray
     df: float
-    stderr_of_difference: float | None
 
 
 def pairwise(values: FloatArray) -> PairwiseTest:
@@ -30,51 +51,91 @@ def pairwise(values: FloatArray) -> PairwiseTest:
     Every pair is compared over its common repetitions. Its error is the larger of two: the residual of arm +
     repetition pooled over all arms (a randomised block design), and the spread of its own differences. Three
     repetitions alone leave a pair two degrees of freedom, with which no difference outlives the adjustment; the
-    pooled error alone, in simulations with 8 to 10 equal arms, told some apart in 6-11 % of studies where arms
-    differed in spread, and in 13-20 % where one was four times as noisy. The larger of both: 3-5 % and 6-9 %.
+    residual's own are too many where arms differ in spread. So there are at most as many as two arms have between
+    them when each borrows from the others as far as their spreads agree (`_borrowed_df`).
+
+    In 2,000 simulated studies each of 4 to 28 equal arms and 3 or 5 repetitions, some two arms were told apart in
+    1-3 % where all spreads were equal, in 3-4 % where every other arm was twice as noisy, in 3-5 % where spreads were
+    lognormal (0.6), and still in 5-9 % where a single arm was four times as noisy, too few for the others to warn of.
     """
-    there = ~np.isnan(values)
     n_arms = values.shape[0]
-    adjusted = np.full((n_arms, n_arms), np.nan)
-    variance, df = _block_residual(values, there)
-    if variance is None:
-        return PairwiseTest(p_adjusted=adjusted, df=df, stderr_of_difference=None)
-    rows, columns = np.triu_indices(n_arms, 1)
-    p = np.full(rows.size, np.nan)
-    most = 0
-    for pair, (i, j) in enumerate(zip(rows, columns, strict=True)):
-        gaps = (values[i] - values[j])[there[i] & there[j]]
-        if gaps.size:
-            own = float(gaps.var(ddof=1)) if gaps.size > 1 else 0.0
-            p[pair] = _p_of(float(gaps.mean()), np.sqrt(max(2 * variance, own) / gaps.size), df)
-            most = max(most, gaps.size)
-    adjusted[rows, columns] = adjusted[columns, rows] = holm(p)
-    typical = float(np.sqrt(2 * variance / most)) if most else None
-    return PairwiseTest(p_adjusted=adjusted, df=df, stderr_of_difference=typical)
+    there = ~np.isnan(values)
+    common = there[:, None, :] & there[None, :, :]
+    filled = np.where(there, values, 0.0)
+    gaps = np.where(common, filled[:, None, :] - filled[None, :, :], 0.0)
+    n_common = common.sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gap = gaps.sum(axis=2) / n_common
+        gap[np.abs(gap) <= NO_GAP] = 0.0
+        own = np.where(common, gaps - gap[:, :, None], 0.0)
+        own = np.where(n_common > 1, (own**2).sum(axis=2) / (n_common - 1), 0.0)
+        variance, df = _error(values, there)
+        error = np.nan if variance is None else 2 * variance
+        stderr = np.sqrt(np.maximum(error, own) / n_common)
+    stderr = np.where(n_common > 0, stderr, np.nan)
+    p_adjusted = np.full((n_arms, n_arms), np.nan)
+    upper = np.triu_indices(n_arms, 1)
+    p_adjusted[upper] = holm(_p_of(gap[upper], stderr[upper], df))
+    p_adjusted.T[upper] = p_adjusted[upper]
+    return PairwiseTest(gap=gap, stderr=stderr, n_common=n_common, p_adjusted=p_adjusted, df=df)
 
 
-def _p_of(gap: float, stderr: float, df: float) -> float:
-    """Return the two-sided p-value of a gap; without any spread an equal pair is a tie and any other differs."""
-    if abs(gap) <= 1e-12:
-        return 1.0
-    return float(2 * stats.t.sf(abs(gap) / stderr, df)) if stderr > 0 else 0.0
+def _p_of(gap: FloatArray, stderr: FloatArray, df: float) -> FloatArray:
+    """Return two-sided p-values, shape as given; without any spread an equal pair is a tie and any other differs."""
+    known = ~np.isnan(stderr)
+    p = np.where(known, 0.0, np.nan)
+    spread = known & (stderr > 0)
+    p[spread] = 2 * stats.t.sf(np.abs(gap[spread]) / stderr[spread], df)
+    p[known & (gap == 0)] = 1.0
+    return p
 
 
-def _block_residual(values: FloatArray, there: NDArray[np.bool_]) -> tuple[float | None, float]:
-    """Return the mean square of the residual of arm + repetition and its degrees of freedom."""
+def _error(values: FloatArray, there: NDArray[np.bool_]) -> tuple[float | None, float]:
+    """Return the mean square of the residual of arm + repetition and the degrees of freedom that a pair may use."""
     arms, repetitions = np.nonzero(there)
     if arms.size == 0:
         return None, 0.0
     design = np.zeros((arms.size, sum(values.shape)))
     design[np.arange(arms.size), arms] = 1
     design[np.arange(arms.size), values.shape[0] + repetitions] = 1
-    rank = int(np.linalg.matrix_rank(design))
-    df = float(arms.size - rank)
+    left, singular, _ = np.linalg.svd(design, full_matrices=False)
+    basis = left[:, singular > RANK * singular[0]]
+    df = float(arms.size - basis.shape[1])
     if df < 1:
         return None, df
-    observed = values[there]
-    fitted = design @ np.linalg.lstsq(design, observed, rcond=None)[0]
-    return float(np.sum((observed - fitted) ** 2) / df), df
+    observed = values[there] - values[there].mean()
+    squares = (observed - basis @ (basis.T @ observed)) ** 2
+    free: FloatArray = np.zeros(values.shape[0])
+    sums: FloatArray = np.zeros(values.shape[0])
+    np.add.at(free, arms, 1 - np.sum(basis**2, axis=1))
+    np.add.at(sums, arms, squares)
+    return float(squares.sum() / df), min(df, _borrowed_df(sums, free))
+
+
+def _borrowed_df(sums: FloatArray, free: FloatArray) -> float:
+    """Return the degrees of freedom of a pair whose arms borrow from all others; infinite where spreads agree.
+
+    ``sums`` are the arms' residual sums of squares and ``free`` their degrees of freedom, shape (arms,). Variances are
+    taken as scaled inverse chi-square between arms, whose degrees of freedom are what the spread of their logarithms
+    leaves over that of sampling (Smyth 2004, empirical Bayes moments); a pair has those and its own, twice.
+    """
+    known = free >= LEAST_FREE
+    if known.sum() < 3 or not np.median(sums[known]) > 0:
+        return np.inf
+    half = free[known] / 2
+    variances = sums[known] / free[known]
+    floor = SPREADLESS * float(np.median(variances))
+    logs = np.log(np.maximum(variances, floor)) - special.digamma(half) + np.log(half)
+    between = float(np.var(logs, ddof=1) - np.mean(special.polygamma(1, half)))
+    if between <= special.polygamma(1, MOST_BORROWED):
+        return np.inf
+    low, high = 1e-3, MOST_BORROWED
+    borrowed = low if between >= special.polygamma(1, low) else _inverse_trigamma(between, low, high)
+    return float(2 * (2 * borrowed + 2 * half.mean()))
+
+
+def _inverse_trigamma(value: float, low: float, high: float) -> float:
+    return float(optimize.brentq(lambda x: special.polygamma(1, x) - value, low, high, xtol=1e-9))
 
 
 def letters(different: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -85,10 +146,8 @@ def letters(different: NDArray[np.bool_]) -> tuple[str, ...]:
     """
     n = different.shape[0]
     columns = [frozenset(range(n))] if n else []
-    for i in range(n):
-        for j in range(i + 1, n):
-            if different[i, j]:
-                columns = _split(columns, i, j)
+    for i, j in np.argwhere(np.triu(different, 1)):
+        columns = _split(columns, int(i), int(j))
     columns.sort(key=sorted)
     return tuple("".join(_symbol(c) for c, column in enumerate(columns) if i in column) for i in range(n))
 
@@ -99,8 +158,8 @@ def _symbol(index: int) -> str:
 
 
 def _split(columns: list[frozenset[int]], i: int, j: int) -> list[frozenset[int]]:
-    """Cut every column that holds both arms in two, then drop columns contained in another."""
-    cut: set[frozenset[int]] = set()
-    for column in columns:
-        cut |= {column - {i}, column - {j}} if i in column and j in column else {column}
-    return [column for column in cut if not any(column < other for other in cut)]
+    """Cut every column that holds both arms in two, then drop the new ones that are contained in another."""
+    whole = [column for column in columns if not (i in column and j in column)]
+    halves = {column - {arm} for column in columns if i in column and j in column for arm in (i, j)}
+    kept = [half for half in halves if not any(half <= other for other in whole)]
+    return whole + [half for half in kept if not any(half < other for other in kept)]

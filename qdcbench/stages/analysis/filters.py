@@ -9,7 +9,7 @@ from qdcbench.stages.analysis.comparable import VARY_BY_REPETITION
 
 __all__ = ["filtered_arms"]
 
-_NOT_THE_SAME = frozenset({"arm", "params_given", "task_file", "repetition", "selection", "hashes"})
+_NOT_THE_SAME = frozenset({"arm", "params_given", "task_file", "repetition", "selection", "hashes", "studies"})
 """Fields of a spec that may differ or that are looked at apart."""
 
 

@@ -13,7 +13,18 @@ from qdcbench.stats.bootstrap import FloatArray
 from qdcbench.stats.compare import benjamini_hochberg, holm, paired_difference
 from qdcbench.stats.rank import letters, pairwise
 
-__all__ = ["comparisons", "primary_scores", "ranked_scores", "rankings"]
+__all__ = [
+    "ByRepetition",
+    "by_repetition",
+    "comparisons",
+    "direction",
+    "places",
+    "primary_scores",
+    "ranked_scores",
+    "rankings",
+    "score_table",
+    "tie_groups",
+]
 
 LEVEL = 0.05
 
@@ -33,7 +44,13 @@ def ranked_scores(suite: SuiteFacts, task: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*primary_scores(suite), *sets]))
 
 
-def _index(units: Sequence[Unit]) -> ByRepetition:
+def direction(score: str, suite: SuiteFacts) -> float:
+    """Return 1 where more of a score is better and -1 where less is."""
+    return -1.0 if score.partition(":")[2] in suite.lower_is_better else 1.0
+
+
+def by_repetition(units: Sequence[Unit]) -> ByRepetition:
+    """Return the units of each arm of each group by repetition."""
     index: dict[tuple[str, str], dict[int, Unit]] = defaultdict(dict)
     for unit in units:
         index[unit.group, unit.record.spec.arm][unit.record.spec.repetition] = unit
@@ -42,7 +59,7 @@ def _index(units: Sequence[Unit]) -> ByRepetition:
 
 def comparisons(units: Sequence[Unit], suite: SuiteFacts, score_names: Sequence[str]) -> tuple[Comparison, ...]:
     """Compare each arm with the baseline arm of its group, repetition by repetition."""
-    index = _index(units)
+    index = by_repetition(units)
     found: list[Comparison] = []
     for group in sorted({cell.group for cell in suite.promised}):
         cells = [cell for cell in suite.promised if cell.group == group]
@@ -99,7 +116,7 @@ def _adjust(raw: Sequence[Comparison]) -> list[Comparison]:
 
 def rankings(arms: Sequence[ArmSummary], units: Sequence[Unit], suite: SuiteFacts) -> tuple[Ranking, ...]:
     """Rank the method arms of each group on each ranked score; controls and imported data follow unranked."""
-    index = _index(units)
+    index = by_repetition(units)
     task_of = {unit.group: unit.record.spec.task for unit in units}
     return tuple(
         _ranking(score, [arm for arm in arms if arm.group == group], index, suite)
@@ -109,27 +126,27 @@ def rankings(arms: Sequence[ArmSummary], units: Sequence[Unit], suite: SuiteFact
 
 
 def _ranking(score: str, arms: Sequence[ArmSummary], index: ByRepetition, suite: SuiteFacts) -> Ranking:
-    sign = -1.0 if score.partition(":")[2] in suite.lower_is_better else 1.0
+    sign = direction(score, suite)
     known = [arm for arm in arms if arm.scores[score].point is not None]
     known.sort(key=lambda arm: (-sign * (arm.scores[score].point or 0.0), arm.arm))
     ranked = [arm for arm in known if arm.role == "method"]
     promised = [arm for arm in arms if arm.role == "method"]
     total = sum(arm.promised for arm in promised)
-    marks = _tie_groups([index[arm.group, arm.arm] for arm in ranked], score)
-    points = [sign * (arm.scores[score].point or 0.0) for arm in ranked]
+    marks = tie_groups(score_table([index[arm.group, arm.arm] for arm in ranked], score))
+    order = places([sign * (arm.scores[score].point or 0.0) for arm in ranked])
     return Ranking(
         group=arms[0].group,
         score=score,
         coverage=sum(arm.scores[score].n for arm in ranked) / total if total else 0.0,
         ranks=tuple(
             Rank(
-                place=1 + sum(other > point for other in points),
+                place=place,
                 arm=arm.arm,
                 value=arm.scores[score],
                 tie_group=mark,
                 role=arm.role,
             )
-            for arm, point, mark in zip(ranked, points, marks, strict=True)
+            for arm, place, mark in zip(ranked, order, marks, strict=True)
         ),
         unranked=tuple(
             Rank(place=0, arm=arm.arm, value=arm.scores[score], tie_group="", role=arm.role)
@@ -140,8 +157,8 @@ def _ranking(score: str, arms: Sequence[ArmSummary], index: ByRepetition, suite:
     )
 
 
-def _tie_groups(arms: Sequence[Mapping[int, Unit]], score: str) -> tuple[str, ...]:
-    """Return the letters of arms in ranked order; arms that cannot be compared share one."""
+def score_table(arms: Sequence[Mapping[int, Unit]], score: str) -> FloatArray:
+    """Return the scores of arms, shape (arms, repetitions that any of them has), NaN where one has none."""
     repetitions = sorted({repetition for arm in arms for repetition in arm})
     values: FloatArray = np.full((len(arms), len(repetitions)), np.nan)
     for row, arm in enumerate(arms):
@@ -149,5 +166,15 @@ def _tie_groups(arms: Sequence[Mapping[int, Unit]], score: str) -> tuple[str, ..
             value = arm[repetition].scores.get(score) if repetition in arm else None
             if value is not None:
                 values[row, column] = value
+    return values
+
+
+def tie_groups(values: FloatArray) -> tuple[str, ...]:
+    """Return the letters of arms, ``values`` as for `pairwise`; arms that cannot be compared share one."""
     with np.errstate(invalid="ignore"):
         return letters(pairwise(values).p_adjusted < LEVEL)
+
+
+def places(means: Sequence[float]) -> tuple[int, ...]:
+    """Return the place of each arm by its mean, more being better: one more than the number of arms above it."""
+    return tuple(1 + sum(other > mean for other in means) for mean in means)

@@ -1,94 +1,61 @@
-"""Relations between measures and scores over datasets, and the contrast of ID with OOD."""
+"""Effects of measures on scores over datasets with what moves with them held, and the contrast of ID with OOD."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qdcbench.records import Interval, Relation, SuiteFacts
 from qdcbench.seeds import array_stream
 from qdcbench.stages.analysis.rankings import primary_scores
-from qdcbench.stages.analysis.units import Unit
+from qdcbench.stages.analysis.table import (
+    AXES,
+    LENGTH,
+    TRAINING_WORDS,
+    Sample,
+    Samples,
+    Table,
+    scopes,
+    table_of,
+    told_apart,
+)
 from qdcbench.stats.bootstrap import Bootstrap, FloatArray
 from qdcbench.stats.compare import benjamini_hochberg, holm, holm_levels
-from qdcbench.stats.relations import Effect, Panel, bootstrap_effects, effects, leave_one_out, standardise
+from qdcbench.stats.permutation import permutation_p_values
+from qdcbench.stats.relations import Effect, Panel, bootstrap_effects, effects, leave_one_out
 
-__all__ = ["AXES", "Table", "contrasts", "relations", "scopes", "table_of"]
-
-AXES = ("quality", "diversity", "complexity")
+__all__ = ["AXES", "Table", "contrasts", "fitted", "relations", "scopes", "table_of"]
 
 ALPHA = 0.05
 
-BoolArray = NDArray[np.bool_]
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """Columns over the datasets of one scope, each of shape (datasets,), NaN where there is no value."""
+class _Question:
+    """One measure, what is to be held beside it, and what of that cannot be, as sentences.
 
-    scope: str
-    measures: Mapping[str, FloatArray]
-    scores: Mapping[str, FloatArray]
-    log_words: FloatArray
-    groups: tuple[str, ...]
-    clusters: tuple[str, ...]
+    ``looked_at`` are the outcomes that also get the bootstrap, the permutation and the fits without one method.
+    """
+
+    axis: str
+    measure: str
+    controls: tuple[str, ...]
+    not_held: tuple[str, ...]
+    looked_at: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Fit:
     """One relation before its p-value is adjusted."""
 
-    axis: str
-    measure: str
+    question: _Question
     score: str
-    primary: bool
     effect: Effect
+    held: tuple[str, ...] = ()
+    not_held: tuple[str, ...] = ()
     bootstrap: Interval | None = None
     leave_one_out: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rows:
-    """A panel over the datasets that have every value wanted, with the standardised outcomes, or why there is none."""
-
-    n: int
-    n_clusters: int
-    panel: Panel | None
-    outcomes: Mapping[str, FloatArray | None]
-    reason: str = ""
-
-
-def scopes(units: Sequence[Unit]) -> dict[str, list[Unit]]:
-    """Return the method datasets by scope: simulated, real, and each group; the first two never share one.
-
-    Controls and imported data are left out: they were made to lie at chosen places, not found there.
-    """
-    found: dict[str, list[Unit]] = defaultdict(list)
-    for unit in units:
-        if unit.record.spec.role == "method":
-            found["simulated" if unit.record.spec.teacher.simulated else "real"].append(unit)
-    for unit in units:
-        if unit.record.spec.role == "method":
-            found[unit.group].append(unit)
-    return dict(found)
-
-
-def table_of(scope: str, units: Sequence[Unit], measure_names: Sequence[str], score_names: Sequence[str]) -> Table:
-    """Lay the units of a scope out in columns."""
-
-    def column(values: Sequence[float | None]) -> FloatArray:
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-    return Table(
-        scope=scope,
-        measures={name: column([u.measures.get(name) for u in units]) for name in measure_names},
-        scores={name: column([u.scores.get(name) for u in units]) for name in score_names},
-        log_words=column([u.log_words for u in units]),
-        groups=tuple(u.group for u in units),
-        clusters=tuple(u.cluster for u in units),
-    )
+    p_permutation: float | None = None
 
 
 def relations(table: Table, axes: Mapping[str, str], suite: SuiteFacts) -> tuple[Relation, ...]:
@@ -97,12 +64,14 @@ def relations(table: Table, axes: Mapping[str, str], suite: SuiteFacts) -> tuple
     The primary measures against the primary scores are one Holm family; everything else is exploratory, one
     measure at a time in the place of its axis' primary, adjusted by Benjamini and Hochberg.
     """
-    fits: list[_Fit] = []
+    samples, fits = Samples(table), []
     for axis in AXES:
         primary = suite.primary[axis]
         others = [name for name, its in axes.items() if its == axis and name != primary]
         for measure in [primary, *others]:
-            fits.extend(_fits(table, axis, measure, suite))
+            looked_at = primary_scores(suite) if measure == primary else ()
+            question = _question((axis, measure), (), looked_at, suite)
+            fits.extend(_fits(samples, question, tuple(table.scores), suite))
     return _adjusted(table.scope, fits)
 
 
@@ -112,107 +81,146 @@ def contrasts(table: Table, suite: SuiteFacts) -> tuple[Relation, ...]:
     The difference of two effects from one regression is the effect on the difference of the two outcomes, so
     that it has a standard error of its own.
     """
-    id_score, ood_score = primary_scores(suite)
-    fits = []
+    samples, name = Samples(table), " - ".join(primary_scores(suite))
+    fits: list[_Fit] = []
     for axis in AXES:
-        measure = suite.primary[axis]
-        there = ~np.isnan(table.scores[id_score]) & ~np.isnan(table.scores[ood_score])
-        rows = _rows(table, axis, measure, {id_score: there, ood_score: there}, suite)
-        left, right = rows.outcomes.get(id_score), rows.outcomes.get(ood_score)
-        name = f"{id_score} - {ood_score}"
-        difference = None if left is None or right is None else left - right
-        fits.extend(_fit_all(replace(rows, outcomes={name: difference}), table.scope, (axis, measure), {name}, suite))
+        question = _question((axis, suite.primary[axis]), (), (name,), suite)
+        fits.extend(_fits(samples, question, (name,), suite))
     return _adjusted(table.scope, fits)
 
 
-def _fits(table: Table, axis: str, measure: str, suite: SuiteFacts) -> list[_Fit]:
-    """Fit one measure against all scores; scores that are there for the same datasets share one design."""
-    patterns: dict[bytes, dict[str, BoolArray]] = defaultdict(dict)
-    for name, values in table.scores.items():
-        there = ~np.isnan(values)
-        patterns[there.tobytes()][name] = there
-    primary = set(primary_scores(suite)) if measure == suite.primary[axis] else set()
-    fits = []
-    for masks in patterns.values():
-        rows = _rows(table, axis, measure, masks, suite)
-        fits.extend(_fit_all(rows, table.scope, (axis, measure), primary, suite))
-    return fits
+def fitted(table: Table, measure: str, outcome: str, suite: SuiteFacts) -> Relation:
+    """Return the effect of one measure on one outcome, its p-value not adjusted for any other.
+
+    ``measure`` and ``outcome`` are names of columns, or an axis for its primary measure, or the short name of an
+    evaluation set for its primary score; ``outcome`` may be the difference ``a - b`` of two of these, each
+    standardised. Held are the primaries of the axes that neither is on, training words and length. What cannot be
+    fitted has a relation without an estimate that says why.
+    """
+    measure = table.named(measure, suite)
+    outcome = " - ".join(table.named(part, suite) for part in outcome.split(" - ", 1))
+    axis = table.axes.get(measure, measure)
+    parts = tuple(outcome.split(" - ", 1))
+    outcome_axes = {part: table.axes[part] for part in parts if part in table.axes}
+    question = _question((axis, measure), tuple(outcome_axes.values()), (outcome,), suite)
+    question = replace(question, controls=tuple(name for name in question.controls if name not in parts))
+    if measure in parts:
+        effect = Effect(estimate=None, n_units=0, n_clusters=0, reason="the measure is the outcome itself")
+        return _relation(table.scope, _Fit(question=question, score=outcome, effect=effect), None, None)
+    (fit,) = _fits(Samples(table), question, (outcome,), suite)
+    return _relation(table.scope, fit, None, None)
 
 
-def _rows(table: Table, axis: str, measure: str, masks: Mapping[str, BoolArray], suite: SuiteFacts) -> _Rows:
-    """Select complete datasets, standardise every column within groups; constant columns are held already."""
-    nothing = np.full(len(table.groups), np.nan)
-    wanted = [measure, *(suite.primary[other] for other in AXES if other != axis)]
-    columns = [*(table.measures.get(name, nothing) for name in wanted), table.log_words]
-    mask = np.logical_and.reduce([~np.isnan(column) for column in columns] + list(masks.values()))
-    groups, clusters = np.array(table.groups, dtype=str), np.array(table.clusters, dtype=str)
-    for group in sorted(set(table.groups)):
-        # A group with one dataset only compares it with itself.
-        if np.sum(mask & (groups == group)) < 2:
-            mask &= groups != group
-    n, empty = int(mask.sum()), dict.fromkeys(masks)
-    if n == 0:
-        reason = f"no two datasets of a group have {', '.join(wanted)}, training words and the score"
-        return _Rows(n=0, n_clusters=0, panel=None, outcomes=empty, reason=reason)
-    group_codes = np.unique(groups[mask], return_inverse=True)[1].astype(np.int64)
-    cluster_codes = np.unique(clusters[mask], return_inverse=True)[1].astype(np.int64)
-    n_clusters = int(cluster_codes.max()) + 1
-    focal, *controls = (standardise(column[mask], group_codes) for column in columns)
-    if focal is None:
-        reason = "the measure does not vary within groups"
-        return _Rows(n=n, n_clusters=n_clusters, panel=None, outcomes=empty, reason=reason)
-    x = np.column_stack([focal, *(column for column in controls if column is not None)])
-    return _Rows(
-        n=n,
-        n_clusters=n_clusters,
-        panel=Panel(x=x, groups=group_codes, clusters=cluster_codes),
-        outcomes={name: standardise(table.scores[name][mask], group_codes) for name in masks},
+def _question(
+    focal: tuple[str, str], outcome_axes: Sequence[str], looked_at: Sequence[str], suite: SuiteFacts
+) -> _Question:
+    """Hold the other axes' primaries, training words and length; ``focal`` is an axis and its measure."""
+    axis, measure = focal
+    others = [other for other in AXES if other != axis]
+    return _Question(
+        axis=axis,
+        measure=measure,
+        controls=(
+            *(suite.primary[other] for other in others if other not in outcome_axes),
+            *(name for name in (TRAINING_WORDS, LENGTH) if name != measure),
+        ),
+        not_held=tuple(
+            f"{suite.primary[other]} is on the axis of the outcome" for other in others if other in outcome_axes
+        ),
+        looked_at=frozenset(looked_at),
     )
 
 
-def _fit_all(rows: _Rows, scope: str, focal: tuple[str, str], primary: set[str], suite: SuiteFacts) -> list[_Fit]:
-    """Return a fit per outcome; ``focal`` is axis and measure, ``primary`` the scores that get a second look."""
-    axis, measure = focal
-    fits = []
-    varying = {name: values for name, values in rows.outcomes.items() if values is not None}
-    for name in rows.outcomes:
-        if name not in varying or rows.panel is None:
-            effect = Effect(
-                estimate=None,
-                n_units=rows.n,
-                n_clusters=rows.n_clusters,
-                reason=rows.reason or "the score does not vary within groups",
-            )
-            fits.append(_Fit(axis=axis, measure=measure, score=name, primary=name in primary, effect=effect))
-    if rows.panel is None or not varying:
-        return fits
-    found = effects(rows.panel, np.column_stack(list(varying.values())))
-    looked = [name for name, effect in zip(varying, found, strict=True) if name in primary and effect.stderr]
-    second: dict[str, Interval] = {}
-    if looked:
-        rng = array_stream(suite.root_seed, "analyze/relations", {"scope": scope, "measure": measure})
-        outcomes = np.column_stack([varying[name] for name in looked])
-        drawn = bootstrap_effects(rows.panel, outcomes, rng, Bootstrap(resamples=suite.resamples))
-        second = dict(zip(looked, drawn, strict=True))
-    for name, effect in zip(varying, found, strict=True):
-        fits.append(
-            _Fit(
-                axis=axis,
-                measure=measure,
-                score=name,
-                primary=name in primary,
-                effect=effect,
-                bootstrap=second.get(name),
-                leave_one_out=leave_one_out(rows.panel, varying[name]) if name in second else None,
-            )
-        )
+def _fits(samples: Samples, question: _Question, outcomes: Sequence[str], suite: SuiteFacts) -> list[_Fit]:
+    """Fit one measure against all outcomes; those that are there for the same datasets share one design."""
+    patterns: dict[bytes, list[str]] = defaultdict(list)
+    for name in outcomes:
+        patterns[samples.there(name).tobytes()].append(name)
+    fits: list[_Fit] = []
+    for names in patterns.values():
+        sample = samples.having([question.measure, *question.controls, names[0]])
+        fits.extend(_fits_of(sample, question, names, suite))
     return fits
+
+
+def _fits_of(sample: Sample, question: _Question, names: Sequence[str], suite: SuiteFacts) -> list[_Fit]:
+    """Return a fit for each outcome that this sample's datasets have."""
+    if sample.n == 0:
+        wanted = ", ".join([question.measure, *question.controls])
+        return [
+            _without(sample, question, name, f"no two datasets of a group have {wanted} and the outcome")
+            for name in names
+        ]
+    focal = sample.standardised(question.measure)
+    if focal is None:
+        return [_without(sample, question, name, "the measure does not vary within groups") for name in names]
+    held, left_out = told_apart(sample, question.controls)
+    panel = Panel(x=np.column_stack([focal, *held.values()]), groups=sample.groups, clusters=sample.clusters)
+    found: dict[str, FloatArray] = {}
+    fits: list[_Fit] = []
+    for name in names:
+        values = sample.standardised(name)
+        if values is None:
+            fits.append(_without(sample, question, name, "the score does not vary within groups"))
+        else:
+            found[name] = values
+    if found:
+        plain = [
+            _Fit(
+                question=question,
+                score=name,
+                effect=effect,
+                held=tuple(held),
+                not_held=(*question.not_held, *left_out.values()),
+            )
+            for name, effect in zip(found, effects(panel, np.column_stack(list(found.values()))), strict=True)
+        ]
+        fits.extend(_looked_at(sample, panel, plain, suite))
+    return fits
+
+
+def _without(sample: Sample, question: _Question, name: str, reason: str) -> _Fit:
+    effect = Effect(estimate=None, n_units=sample.n, n_clusters=sample.n_clusters, reason=reason)
+    return _Fit(question=question, score=name, effect=effect, not_held=question.not_held)
+
+
+def _looked_at(sample: Sample, panel: Panel, fits: Sequence[_Fit], suite: SuiteFacts) -> list[_Fit]:
+    """Add the second looks to the fits that want them."""
+    wanted = [fit.score for fit in fits if fit.score in fit.question.looked_at and fit.effect.stderr]
+    if not wanted:
+        return list(fits)
+    columns = np.column_stack([values for name in wanted if (values := sample.standardised(name)) is not None])
+    axes = {"scope": sample.table.scope, "measure": fits[0].question.measure}
+    drawn = bootstrap_effects(
+        panel, columns, array_stream(suite.root_seed, "analyze/relations", axes), Bootstrap(resamples=suite.resamples)
+    )
+    permuted = permutation_p_values(
+        panel, columns, array_stream(suite.root_seed, "analyze/permutation", axes), suite.resamples
+    )
+    at = {name: i for i, name in enumerate(wanted)}
+    return [
+        replace(
+            fit,
+            bootstrap=drawn[at[fit.score]],
+            p_permutation=permuted[at[fit.score]],
+            leave_one_out=_without_one(sample, panel, fit.score),
+        )
+        if fit.score in at
+        else fit
+        for fit in fits
+    ]
+
+
+def _without_one(sample: Sample, panel: Panel, name: str) -> tuple[float, float] | None:
+    """Return the range of the effect without one method; both terms of a difference are standardised anew."""
+    terms = [values for part in name.split(" - ", 1) if (values := sample.standardised(part)) is not None]
+    return leave_one_out(panel, *terms)
 
 
 def _adjusted(scope: str, fits: Sequence[_Fit]) -> tuple[Relation, ...]:
     """Adjust both families and write the relations in order of axis, measure and score."""
     p = np.array([np.nan if fit.effect.p_value is None else fit.effect.p_value for fit in fits], dtype=np.float64)
-    primary = np.array([fit.primary for fit in fits], dtype=bool)
+    primary = np.array([fit.score in fit.question.looked_at for fit in fits], dtype=bool)
     adjusted = np.full(p.shape, np.nan)
     adjusted[primary] = holm(p[primary])
     adjusted[~primary] = benjamini_hochberg(p[~primary])
@@ -226,13 +234,13 @@ def _adjusted(scope: str, fits: Sequence[_Fit]) -> tuple[Relation, ...]:
 
 
 def _relation(scope: str, fit: _Fit, p_adjusted: float | None, level: float | None) -> Relation:
-    effect = fit.effect
+    effect, question = fit.effect, fit.question
     return Relation(
         scope=scope,
-        axis=fit.axis,
-        measure=fit.measure,
+        axis=question.axis,
+        measure=question.measure,
         score=fit.score,
-        primary=fit.primary,
+        primary=fit.score in question.looked_at,
         effect=effect.interval(),
         p_value=effect.p_value,
         p_adjusted=p_adjusted,
@@ -246,4 +254,7 @@ def _relation(scope: str, fit: _Fit, p_adjusted: float | None, level: float | No
         stderr=effect.stderr,
         df=effect.df,
         n_effective=effect.n_effective,
+        p_permutation=fit.p_permutation,
+        held=fit.held,
+        not_held=fit.not_held,
     )

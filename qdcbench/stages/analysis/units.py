@@ -13,7 +13,11 @@ __all__ = ["Unit", "axes_of", "ordered", "short_name", "training_words", "units"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unit:
-    """One complete run. ``reasons`` say why a measure has no value; ``log_words`` is the log of training words."""
+    """One complete run. ``reasons`` say why a measure has no value.
+
+    ``log_words`` is the log of training words, ``log_length`` the log of a training row's mean words, prompt and
+    completion together; they differ by the log of the rows.
+    """
 
     record: RunRecord
     group: str
@@ -22,6 +26,7 @@ class Unit:
     reasons: Mapping[str, str]
     scores: Mapping[str, float | None]
     log_words: float | None
+    log_length: float | None
 
 
 def ordered(records: Sequence[RunRecord]) -> tuple[RunRecord, ...]:
@@ -63,10 +68,16 @@ def short_name(eval_task: str, task: str) -> str:
 
 def training_words(dataset: DatasetSummary | None) -> float | None:
     """Return the words of all training rows; None where nothing was selected."""
+    length = _row_words(dataset)
+    return None if dataset is None or length is None else dataset.selected * length
+
+
+def _row_words(dataset: DatasetSummary | None) -> float | None:
+    """Return the mean words of a training row; None where there are no rows or no words."""
     if dataset is None or dataset.mean_prompt_words is None or dataset.mean_completion_words is None:
         return None
-    words = dataset.selected * (dataset.mean_prompt_words + dataset.mean_completion_words)
-    return words if words > 0 else None
+    words = dataset.mean_prompt_words + dataset.mean_completion_words
+    return words if words > 0 and dataset.selected > 0 else None
 
 
 def _unit(record: RunRecord, suite: SuiteFacts, named: frozenset[tuple[str, str]]) -> Unit:
@@ -77,7 +88,7 @@ def _unit(record: RunRecord, suite: SuiteFacts, named: frozenset[tuple[str, str]
             raise RecordError(f"run {record.run_id} states measure {item.metric!r} twice; take its measures again")
         measures[item.metric] = item.value
         reasons[item.metric] = item.reason
-    words = training_words(record.dataset)
+    words, length = training_words(record.dataset), _row_words(record.dataset)
     return Unit(
         record=record,
         group=group_of(record.spec),
@@ -86,6 +97,7 @@ def _unit(record: RunRecord, suite: SuiteFacts, named: frozenset[tuple[str, str]
         reasons=reasons,
         scores=_scores(record, suite, named),
         log_words=None if words is None else math.log(words),
+        log_length=None if length is None else math.log(length),
     )
 
 
