@@ -19,6 +19,7 @@ from qdcbench.report.site import build_site, json_for_script
 
 edition_of = runpy.run_path(str(Path(__file__).with_name("report_edition.py")))
 build_edition, failed = edition_of["build_edition"], edition_of["failed"]
+fill = runpy.run_path(str(Path(__file__).with_name("report_inference.py")))["fill"]
 
 RTL = "\u202egnihtemos\u202c \u05e9\u05dc\u05d5\u05dd"
 HOSTILE = (
@@ -36,7 +37,7 @@ def told(name, **changes):
         "inputs": [["seed_examples", "seed examples"], ["teacher", "the teacher, who writes"]],
         "cost": {"calls": {"propose": 0.34, "answer": 1.0}, "setup_calls": 2.0, "prompt_tokens": 300.0,
                  "completion_tokens": 150.0},
-        "params": {"threshold": 0.7},
+        "selects_with": [], "selects_on": [], "params": {"threshold": 0.7},
         "dials": [{"name": "threshold", "default": 0.7, "does": "similarity above which a prompt is old",
                    "moves": [["diversity", "down"], ["cost", "down"]]}],
         "fidelity": [
@@ -321,6 +322,56 @@ def test_hostile_words_on_a_methods_page_stay_text(hostile_page):
     assert all(not a.attrs["href"].startswith("javascript") for a in tree.all("a"))
 
 
+@pytest.fixture(scope="module")
+def studied_page(edition, tmp_path_factory):
+    """A page with studies, factorial, shares, spread and budgets; a method's name is as long as they come."""
+    analysis, records = edition
+    folder = tmp_path_factory.mktemp("studied")
+    full = fill(analysis)
+    studies = tuple(replace(s, rule=HOSTILE, claim=f"{s.claim} {HOSTILE}") for s in full.studies)
+    separations = tuple(replace(s, better="a_very_long_name" * 8) for s in full.separations)
+    return build_site(
+        replace(full, studies=studies, separations=separations), records, INFO, folder / "figures", folder / "page"
+    )
+
+
+def test_claims_dials_and_spread_stand_on_the_page_without_javascript(edition, studied_page):
+    full = fill(edition[0])
+    tree = parse(studied_page.read_text(encoding="utf-8"))
+    cards = tree.one(id="cards")
+    assert all(study.sentence in cards.text for study in full.studies)
+    asked = [(p.text.split()[0], "before the runs" in p.text) for p in cards.all("p", class_="asked")]
+    assert ("interventional", True) in asked and ("observational", False) in asked
+    several = [claim for claim in cards.all("article", class_="several")]
+    assert [claim.one("span", class_="claim").text for claim in several] == ["F1", "F2", "F3"]
+    assert all(len(list(claim.all(class_="card"))) == 2 for claim in several)
+    for name in ("interventions", "shares", "spread", "tracks"):
+        section = tree.one("section", id=name)
+        assert section.one("p", class_="lead").text and list(section.all("td"))
+    dials = {row.one("th", scope="row").text for row in tree.one(id="interventions").all("tr") if list(row.all("td"))}
+    assert {"quality", "quality × diversity"} <= dials
+    assert not list(tree.all("img")), "hostile words made an element"
+
+
+def test_a_page_without_studies_has_no_empty_section(page):
+    tree = parse(page.read_text(encoding="utf-8"))
+    ids = {node.attrs.get("id") for node in tree.all("section")}
+    assert not ids & {"interventions", "shares", "spread", "tracks"}
+
+
+def test_a_measure_that_a_method_selects_on_is_flagged_on_its_page(edition, tmp_path):
+    analysis, records = edition
+    info = {"persona": told("persona", selects_with=[["verify", "the task's verifier"]],
+                            selects_on=["verified_share", "gold_share"])}  # fmt: skip
+    build_site(analysis, records, {**INFO, **info}, tmp_path / "figures", tmp_path)
+    tree = parse((tmp_path / "methods" / "persona.html").read_text(encoding="utf-8"))
+    flagged = [head.text for head in tree.all("th", scope="col") if "selects on it" in head.text]
+    assert flagged and all(head.startswith("verified share") for head in flagged)
+    assert "the task's verifier" in tree.one("main").text and "gold_share" in tree.one("main").text
+    other = parse((tmp_path / "methods" / "self_instruct.html").read_text(encoding="utf-8"))
+    assert "selects on it" not in other.text and "to read with care" not in other.text
+
+
 # ---- in a browser ----------------------------------------------------------------------------------------------
 
 
@@ -426,11 +477,12 @@ def test_clicking_sorts_opens_filters_and_switches(edition, page, tmp_path):
     assert report["filtered"] == ["taxonomy_tree"] and report["theme"] == "dark"
 
 
-def test_a_phone_needs_no_sideways_scrolling(page, hostile_page, tmp_path):
+def test_a_phone_needs_no_sideways_scrolling(page, hostile_page, studied_page, tmp_path):
     frames = []
-    for i, path in enumerate((page, hostile_page)):
+    for i, path in enumerate((page, hostile_page, studied_page)):
         script = (
             "document.querySelector('#table .arm button').click();"
+            "document.querySelectorAll('details').forEach((d) => { d.open = true; });"
             f"parent.postMessage([{i}, document.documentElement.scrollWidth], '*')"
         )
         copy = with_script(path, tmp_path / f"phone{i}.html", script)
@@ -440,7 +492,7 @@ def test_a_phone_needs_no_sideways_scrolling(page, hostile_page, tmp_path):
     wrapper.write_text(f"<!DOCTYPE html><html><body><script>{heard}</script>{''.join(frames)}</body></html>")
     text = chromium(wrapper.as_uri(), tmp_path, "--dump-dom", "--virtual-time-budget=4000")
     widths = dict(re.findall(r"&lt;(\d),(\d+)&gt;", text))
-    assert set(widths) == {"0", "1"}
+    assert set(widths) == {"0", "1", "2"}
     assert all(int(width) <= 390 for width in widths.values()), widths
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from qdcbench.measures.table import METRICS
 from qdcbench.registry import discover
-from qdcbench.report.selected import TOOLS, selected_by, tools_of
+from qdcbench.report.selected import TOOLS, measures_selected_on, selected_by, tools_of
 
 REGISTRY = discover()
 
@@ -43,6 +43,12 @@ def test_methods_stand_beside_the_measures_they_select_on():
     assert flags["vendi_q1[hashed]"] == () and flags["mean_depth"] == ()
     vendi = METRICS["vendi_q1[minilm]"]
     assert selected_by(replace(vendi, card=replace(vendi.card, tool="gradients")), REGISTRY) == ("prismatic",)
+
+
+def test_methods_and_measures_say_the_same_of_each_other():
+    by_measure = {(name, method) for name, row in METRICS.items() for method in selected_by(row, REGISTRY)}
+    by_method = {(name, m) for m, entry in REGISTRY.methods.items() for name in measures_selected_on(entry)}
+    assert by_measure == by_method and by_method
 
 
 def test_every_tool_of_a_card_is_a_tool():

@@ -222,7 +222,6 @@ function draw() {
 
 readState();
 drawTop();
-drawCards();
 drawFilters();
 drawLists();
 draw();

@@ -1,6 +1,6 @@
 "use strict";
 
-// The sections around the table: facts and banners, verdict cards, effects of axes, controls, methods.
+// The sections around the table: facts and banners, effects of axes, controls, methods.
 
 function drawTop() {
   const facts = { datasets: `${DATA.complete} of ${DATA.promised}`, failed: DATA.failed, tables: DATA.groups.length,
@@ -19,24 +19,6 @@ function drawTop() {
   $("banners").replaceChildren(...banners);
 }
 
-function drawCards() {
-  const marks = { supported: "✓", contradicted: "✕", undetermined: "?" };
-  const card = (v) => make("article", { class: `card ${v.answer}` },
-    make("p", { class: "answer" }, make("span", { class: "mark", "aria-hidden": "true", text: marks[v.answer] || "?" }), v.answer),
-    make("h4", {}, make("span", { class: "claim", text: v.claim }), " ", name(v.statement)),
-    make("p", { class: "evidence" }, name(v.evidence)),
-    make("details", {}, make("summary", { text: "Rule" }), make("p", {}, name(v.rule))));
-  // A scope at a time: what holds for simulated data is never read next to what holds for language models.
-  const scopes = [...new Set(DATA.verdicts.map((v) => v.scope))];
-  $("cards").replaceChildren(...scopes.flatMap((scope) => {
-    const own = DATA.verdicts.filter((v) => v.scope === scope);
-    return [make("h3", { class: "scope" }, name(scope),
-      own[0].simulated ? make("span", { class: "badge simulated", text: "simulated" }) : null),
-    make("div", { class: "cards" }, own.map(card))];
-  }));
-  $("verdicts").hidden = !DATA.verdicts.length;
-}
-
 function drawRelations() {
   const scopes = [...new Set(DATA.relations.map((r) => r.scope))];
   const toggle = make("label", { class: "check" }, make("input", { type: "checkbox", checked: state.exploratory,
@@ -46,16 +28,19 @@ function drawRelations() {
   const blocks = scopes.map((scope) => {
     const rows = DATA.relations.filter((r) => r.scope === scope && (r.primary || state.exploratory));
     return make("div", { class: "scroll" }, make("table", { class: "plain effects" }, make("caption", {}, name(scope)),
-      make("thead", {}, make("tr", {}, ["axis", "measure", "score", "effect", "", "p adj.", "detectable", "datasets", "methods"].map((h) => make("th", { scope: "col", text: h })))),
+      make("thead", {}, make("tr", {}, ["axis", "measure", "score", "effect", "", "p adj.", "p perm.", "detectable", "without one method", "datasets", "effective n", "methods"].map((h) => make("th", { scope: "col", text: h })))),
       make("tbody", {}, rows.map((r) => make("tr", { class: `${r.distance}${r.primary ? "" : " exploratory"}` },
         make("td", { text: r.axis }), make("th", { scope: "row" }, name(r.measure)), make("td", {}, name(r.score)),
         make("td", { class: "wide" }, r.effect[0] === null ? make("span", { class: "ci why" }, name(r.effect[4])) :
           track(r.effect, -most, most, { zero: true, band: r.detectable })),
         make("td", { class: "number", text: r.effect[0] === null ? MISSING : `${fixed(r.effect[0], 2)} ${bounds(r.effect, (v) => fixed(v, 2))}` }),
-        make("td", { class: "number", text: pvalue(r.p_adjusted) }), make("td", { class: "number", text: fixed(r.detectable, 2) }),
-        make("td", { class: "number", text: r.n }), make("td", { class: "number", text: r.clusters }))))));
+        make("td", { class: "number", text: pvalue(r.p_adjusted) }), make("td", { class: "number", text: pvalue(r.p_permutation) }),
+        make("td", { class: "number", text: fixed(r.detectable, 2) }),
+        make("td", { class: "number", text: r.without_one ? r.without_one.map((v) => fixed(v, 2)).join(" to ") : MISSING }),
+        make("td", { class: "number", text: r.n }), make("td", { class: "number", text: fixed(r.n_effective, 0) }), make("td", { class: "number", text: r.clusters }))))));
   });
   const none = DATA.without_relations.length ? [make("p", { class: "note" }, "Left out, without any estimate: ", name(DATA.without_relations.join("; ")), ".")] : [];
+  if (DATA.not_held.length) none.push(make("p", { class: "note" }, "Not held: ", name(DATA.not_held.join("; ")), "."));
   $("relations").replaceChildren(...(DATA.relations.some((r) => !r.primary) ? [toggle] : []), ...blocks, ...none);
   $("effects").hidden = !DATA.relations.length;
 }

@@ -76,10 +76,10 @@ def _figure_data(analysis: Analysis, shown: Sequence[Relation], name: str, title
         name=name,
         title=title,
         caption=(
-            "Standardised effect of each measure on the probe's score over datasets, the other two primary axes and "
-            "the log of training words held fixed, with its interval. Filled: primary measures, declared before the "
-            "runs; hollow: exploratory. Grey: effects smaller than the smallest that this many datasets could detect "
-            "with 80 % power; an interval inside it says little." + note
+            "Standardised effect of each measure on the probe's score over datasets, the other two primary axes, the "
+            "log of training words and length held fixed, with its interval. Filled: primary measures, declared before "
+            "the runs; hollow: exploratory. Grey: effects smaller than the smallest that this many datasets could "
+            "detect with 80 % power; an interval inside it says little." + note
         ),
         sign=sign_text(analysis, f"n ≤ {n}", (bool(row["simulated"]) for row in rows)),
         rows=rows,

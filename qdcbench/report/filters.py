@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from qdcbench.records import Analysis, ArmSummary, FilteredArms, Interval
-from qdcbench.report.cells import Cell, Column, Table
+from qdcbench.report.cells import INTERVAL, Cell, Column, Table, interval_cell, word
 from qdcbench.report.groups import groups_in_order
 from qdcbench.report.points import AXES, DISTANCES, arm_score, primary_measure
-from qdcbench.report.text import big_number, decimals_for, group_title, interval_text, percent, title_of
+from qdcbench.report.text import big_number, decimals_for, group_title, percent, title_of
 
 __all__ = ["filter_data", "filter_tables"]
 
@@ -17,7 +17,6 @@ NOTE = (
     "every row of a method is selected from the same attempts; accepted: attempts that the method's own filter kept; "
     "a reject that was never answered has no completion and cannot be trained on, whatever the rule"
 )
-_INTERVAL = ("", "_low", "_high", "_n")
 _COUNTS = ("rows", "accepted")
 
 
@@ -69,13 +68,13 @@ def _table(analysis: Analysis, setting: str, lines: Sequence[_Line], *, alone: b
     columns = [Column(key="arm", header="method", align="left"), Column(key="rule", header="rule", align="left")]
     for key in values[0]:
         head = f"{key[0].upper()}: {_title(analysis, key)}" if key in AXES else _title(analysis, key)
-        columns.append(Column(key=key, header=head, parts=_INTERVAL))
+        columns.append(Column(key=key, header=head, parts=INTERVAL))
     columns.append(Column(key="datasets", header="datasets", parts=("_complete", "_promised")))
     rows = []
     for line, row in zip(lines, values, strict=True):
         done = (line.summary.complete, line.summary.promised)
         rows.append((
-            _word(line.arms.arm), _word(line.rule), *(_cell(key, value, decimals[key]) for key, value in row.items()),
+            word(line.arms.arm), word(line.rule), *(_cell(key, value, decimals[key]) for key, value in row.items()),
             Cell(text=f"{done[0]}/{done[1]}", values=done),
         ))  # fmt: skip
     simulated = " (simulated)" if lines[0].arms.simulated else ""
@@ -89,17 +88,13 @@ def _table(analysis: Analysis, setting: str, lines: Sequence[_Line], *, alone: b
     )
 
 
-def _word(text: str) -> Cell:
-    return Cell(text=text, values=(text,))
-
-
 def _file_part(setting: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in setting).strip("-").lower()
 
 
 def _cell(key: str, value: Interval, decimals: int) -> Cell:
     text = {"rows": big_number, "accepted": percent}[key](value.point) if key in _COUNTS else ""
-    return Cell(text=text or interval_text(value, decimals), values=(value.point, value.low, value.high, value.n))
+    return interval_cell(value, decimals, text)
 
 
 def filter_data(analysis: Analysis) -> list[dict[str, Any]]:

@@ -5,36 +5,28 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qdcbench.canon import round_float
-from qdcbench.records import Analysis, ArmSummary, Interval, RunRecord
+from qdcbench.records import Analysis, RunRecord
 from qdcbench.report.cost import dollars
 from qdcbench.report.markup import Html, join, tag
-from qdcbench.report.method_data import GroupProfile, IntentCost, intent_costs, profiles
-from qdcbench.report.points import AXES, DISTANCES
+from qdcbench.report.method_data import IntentCost, intent_costs, profiles
+from qdcbench.report.method_profile import caption, profile, table
 from qdcbench.report.text import (
     MISSING,
-    big_number,
     decimals_for,
-    gaps,
-    group_title,
     interval_text,
-    number,
-    percent,
-    title_of,
 )
 
 __all__ = ["method_body"]
 
 Info = Mapping[str, Any]
 _ARROWS = {"up": "↑", "down": "↓"}
-_COUNTS = ("rows", "accepted", "tokens a row", "datasets")
 
 
 def method_body(analysis: Analysis, records: Sequence[RunRecord], info: Info) -> Html:
     """Return the page's body. ``info`` is what `qdcbench.report.methods.method_info` says; all of it is escaped."""
     sections = (
         ("Idea", _idea(info)),
-        ("Profile", _profile(analysis, records, info)),
+        ("Profile", profile(analysis, records, info)),
         ("Cost of a row", _cost(analysis, records, info)),
         ("Dials", _dials(info)),
         ("Fidelity", _fidelity(info)),
@@ -80,110 +72,19 @@ def _idea(info: Info) -> Html:
                 ("reference", reference),
                 ("intents asked", ", ".join(info["intents"]) or "asks no teacher"),
                 ("takes", tag("ul", takes, class_="takes") if takes else "nothing"),
+                ("selects with", ", ".join(words for _, words in info["selects_with"]) or "no measure's tool"),
+                *_care(info),
             ]
         ),
     )
 
 
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[Html | str]], class_: str = "", caption: Html | str = ""
-) -> Html:
-    """Return a table in a box that scrolls; the first cell of a row is its head."""
-    lines = [
-        tag("tr", tag("th", row[0], scope="row"), [tag("td", cell, class_="number") for cell in row[1:]])
-        for row in rows
-    ]
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag("caption", caption) if caption else None,
-            tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
-            tag("tbody", lines),
-            class_=f"plain effects {class_}".strip(),
-        ),
-        class_="scroll",
-    )
-
-
-def _profile(analysis: Analysis, records: Sequence[RunRecord], info: Info) -> Html:
-    found = profiles(analysis, str(info["name"]))
-    shown = {run_id for profile in found for arm in profile.arms for run_id in arm.run_ids}
-    versions = sorted({record.spec.method_version for record in records if record.run_id in shown})
-    lead = tag(
-        "p",
-        "Means over generated datasets with 95 % intervals; a mark lies between the least and the greatest of all arms "
-        "of the same table of the leaderboard.",
-        class_="lead",
-    )
-    told = " and ".join(map(str, versions))
-    older = f"These numbers are of version {told}; this page tells what version {info['version']} does."
-    note = tag("p", older, class_="banner warn") if versions != [info["version"]] and versions else None
-    missing = gaps([value for profile in found for row in profile.values for value in row.values()])
-    foot = tag("p", f"Where a number has no interval: {missing}.", class_="note") if missing else None
-    return join(lead, note, [_group(analysis, profile) for profile in found], foot)
-
-
-def _group(analysis: Analysis, profile: GroupProfile) -> Html:
-    names = [title_of(analysis, analysis.primary.get(axis, "not declared")) for axis in AXES]
-    decimals = {key: decimals_for(row[key] for row in profile.values) for key in (*AXES, *DISTANCES)}
-    rows = [
-        [
-            tag("bdi", arm.arm),
-            *(_marked(value, decimals[key], profile.ends[key], key) for key, value in values.items()),
-            *_counts(arm),
-        ]
-        for arm, values in zip(profile.arms, profile.values, strict=True)
-    ]
-    return _table(["arm", *names, "ID", "OOD", *_COUNTS], rows, "profile", _caption(profile.group, profile.simulated))
-
-
-def _caption(group: str, simulated: bool) -> Html:
-    badge = tag("span", "simulated", class_="badge simulated") if simulated else None
-    return join(tag("bdi", group_title(group)), " ", badge)
-
-
-def _marked(value: Interval, decimals: int, ends: tuple[float, float], key: str) -> Html:
-    """A point, its interval or why there is no point below, and where it lies between the ends."""
-    _, bracket, bounds = interval_text(value, decimals).partition(" ")
-    return join(
-        tag("span", number(value.point, decimals), class_="point"),
-        tag("span", bounds, class_="ci") if bracket else None,
-        tag("span", value.reason, class_="ci why") if value.point is None else None,
-        _track(value, ends, key),
-    )
-
-
-def _track(value: Interval, ends: tuple[float, float], key: str) -> Html | None:
-    width = ends[1] - ends[0]
-    if value.point is None or width <= 0:
-        return None
-
-    def at(number: float) -> float:
-        return round_float(100 * (number - ends[0]) / width, 4)
-
-    bar = None
-    if value.low is not None and value.high is not None:
-        bar = tag(
-            "rect", x=at(value.low), y=3, width=round_float(at(value.high) - at(value.low), 4), height=3, class_="reach"
-        )
-    return tag(
-        "svg",
-        tag("rect", x=0, y=4, width=100, height=1, class_="base"),
-        bar,
-        tag("rect", x=at(value.point) - 1, y=1, width=2, height=7, class_="spot"),
-        viewBox="-1 0 102 9",
-        preserveAspectRatio="none",
-        aria_hidden="true",
-        class_=f"mark {key}",
-    )
-
-
-def _counts(arm: ArmSummary) -> list[str]:
-    return [
-        big_number(arm.selected_rows.point), percent(arm.accepted_share.point), big_number(arm.row_tokens.point),
-        f"{arm.complete}/{arm.promised}",
-    ]  # fmt: skip
+def _care(info: Info) -> list[tuple[str, Html | str]]:
+    """Measures taken with a tool that the method selects with: there it does well whatever its rows are worth."""
+    names = list(info["selects_on"])
+    words = "taken with a tool that this method selects with, so they say less about its rows than about others'"
+    shown = join([(", " if place else "", tag("code", name)) for place, name in enumerate(names)])
+    return [("measures to read with care", join(shown, tag("span", f": {words}.", class_="note")))] if names else []
 
 
 def _cost(analysis: Analysis, records: Sequence[RunRecord], info: Info) -> Html:
@@ -219,7 +120,7 @@ def _costs(lines: Sequence[IntentCost], declared: Mapping[str, float]) -> Html:
         for place, line in enumerate(lines)
     ]  # fmt: skip
     heads = ["arm", "intent", "calls declared", "calls measured", "tokens measured"]
-    return _table(heads, rows, "words costs", _caption(lines[0].group, lines[0].simulated))
+    return table(heads, rows, "words costs", caption(lines[0].group, lines[0].simulated))
 
 
 def _dials(info: Info) -> Html:
@@ -235,7 +136,7 @@ def _dials(info: Info) -> Html:
         for dial in info["dials"]
     ]  # fmt: skip
     lead = tag("p", "The axes that a dial is meant to move, and which way when it goes up.", class_="lead")
-    return join(lead, _table(["dial", "default", "what it does", "meant to move"], rows, "words"))
+    return join(lead, table(["dial", "default", "what it does", "meant to move"], rows, "words"))
 
 
 def _fidelity(info: Info) -> Html:

@@ -23,6 +23,8 @@ def method_text(info: Mapping[str, Any]) -> str:
         _block("reference", [" ".join(filter(None, (info["reference"], info["link"])))]),
         _block("intents asked", [", ".join(info["intents"]) or "none: it asks no teacher"]),
         _block("takes", [f"{name}: {words}" for name, words in info["inputs"]] or ["nothing"]),
+        _block("selects with", [f"{tool}: {words}" for tool, words in info["selects_with"]] or ["no measure's tool"]),
+        _block("measures to read with care", [", ".join(info["selects_on"])]) if info["selects_on"] else "",
         _block("calls a row, declared", [calls + setup]),
         _block("dials", [_dial(dial) for dial in info["dials"]] or ["none"]),
         _block("fidelity", [_component(row) for row in info["fidelity"]] or ["no manifest"]),
@@ -31,7 +33,7 @@ def method_text(info: Mapping[str, Any]) -> str:
             [_section(section) for section in info["prompts"]["sections"]] or ["none"],
         ),
     ]
-    return "\n\n".join(blocks)
+    return "\n\n".join(block for block in blocks if block)
 
 
 def _block(title: str, lines: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from qdcbench.api import MethodPlugin
 from qdcbench.canon import digest, plain
 from qdcbench.registry import Entry, Registry, default_params
 from qdcbench.report.inputs import INPUTS, inputs_of
+from qdcbench.report.selected import TOOLS, measures_selected_on, tools_of
 from qdcbench.teachers.prompts import PromptBook, section_texts
 
 __all__ = ["method_info", "methods_info", "reference_link"]
@@ -29,7 +30,8 @@ def method_info(entry: Entry[MethodPlugin]) -> Json:
     """Return what one plugin says.
 
     ``name``, ``version``, ``role``, ``summary``, ``idea`` (the file's docstring), ``reference`` and its ``link``,
-    ``intents``, ``inputs`` (name and words), ``cost`` (None or calls a row by intent, set-up calls, tokens a call),
+    ``intents``, ``inputs`` (name and words), ``selects_with`` (tools, name and words), ``selects_on``
+    (measures taken with such a tool), ``cost`` (None or calls a row by intent, set-up calls, tokens a call),
     ``params`` (defaults), ``dials`` (name, default, does, moves), ``fidelity``, ``prompts`` (revisions and sections).
     """
     plugin = entry.plugin
@@ -44,6 +46,8 @@ def method_info(entry: Entry[MethodPlugin]) -> Json:
             "link": reference_link(plugin.reference),
             "intents": plugin.intents,
             "inputs": [[name, INPUTS[name]] for name in inputs_of(entry.path)],
+            "selects_with": [[name, TOOLS[name]] for name in tools_of(entry)],
+            "selects_on": measures_selected_on(entry),
             "cost": plugin.cost,
             "params": default_params(plugin),
             "dials": _dials(plugin),

@@ -54,10 +54,6 @@ def page_data(analysis: Analysis, records: Sequence[RunRecord], methods_info: Ma
         "smallest_effect": analysis.smallest_effect,
         "primary": dict(analysis.primary),
         "groups": groups,
-        "verdicts": [
-            {**plain(v), "scope": scope_title(v.scope), "simulated": _simulated_scope(analysis, v.scope)}
-            for v in sorted(analysis.verdicts, key=lambda v: scope_place(analysis, v.scope))
-        ],
         "controls": [{**plain(c), "group": group_title(c.group)} for c in analysis.controls],
         **_relations(analysis),
         "filters": filter_data(analysis),
@@ -186,15 +182,16 @@ def _relations(analysis: Analysis) -> Json:
             "scope": scope_title(r.scope), "axis": r.axis, "measure": title_of(analysis, r.measure),
             "score": set_title(analysis, r.score), "distance": distance_of(analysis, r.score), "primary": r.primary,
             "effect": _cell(r.effect), "p_adjusted": r.p_adjusted, "detectable": r.detectable,
-            "n": r.n_datasets, "clusters": r.n_clusters,
+            "n": r.n_datasets, "clusters": r.n_clusters, "n_effective": r.n_effective,
+            "p_permutation": r.p_permutation, "without_one": r.leave_one_out,
         }
         for r in shown
     ]  # fmt: skip
-    return {"relations": relations, "without_relations": [scope_title(scope) for scope in left_out]}
-
-
-def _simulated_scope(analysis: Analysis, scope: str) -> bool:
-    return scope == "simulated" or is_simulated(analysis, scope)
+    not_held = dict.fromkeys(f"{scope_title(r.scope)}: {reason.rstrip('.')}" for r in shown for reason in r.not_held)
+    return {
+        "relations": relations, "without_relations": [scope_title(scope) for scope in left_out],
+        "not_held": list(not_held),
+    }  # fmt: skip
 
 
 def _run(record: RunRecord) -> Json:

@@ -23,6 +23,7 @@ __all__ = [
     "primary_measure",
     "ranking_for",
     "scores_at",
+    "yardstick",
 ]
 
 Distance = Literal["id", "ood"]
@@ -65,6 +66,14 @@ def distance_of(analysis: Analysis, score: str) -> str:
         return analysis.distances[score]
     words = re.split(r"[^a-z0-9]+", score.partition(":")[0].lower())
     return "ood" if "ood" in words else "id" if "id" in words else ""
+
+
+def yardstick(analysis: Analysis, outcome: str) -> str:
+    """Return what an outcome is counted in, so that outcomes with the same may share a scale: a metric, or itself."""
+    parts = outcome.split(" - ")
+    if not all(distance_of(analysis, part) for part in parts):
+        return outcome
+    return parts[0].partition(":")[2] or analysis.primary.get("score", "score")
 
 
 def _names_at(analysis: Analysis, distance: Distance) -> list[str]:

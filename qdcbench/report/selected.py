@@ -16,7 +16,7 @@ from qdcbench.measures.cards import MeasureRow
 from qdcbench.registry import Entry, Registry, _siblings
 from qdcbench.report.inputs import inputs_of
 
-__all__ = ["TOOLS", "selected_by", "tools_of"]
+__all__ = ["TOOLS", "measures_selected_on", "selected_by", "tools_of"]
 
 TOOLS: Mapping[str, str] = {
     "embed": "vectors of texts by MiniLM",
@@ -62,11 +62,19 @@ def _mentions(path: Path) -> frozenset[str]:
 
 
 def selected_by(row: MeasureRow, registry: Registry) -> tuple[str, ...]:
-    """Return the methods that select with the tool of a measure, by name; empty where it has none.
+    """Return the methods that select with the tool of a measure, by name; empty where it has none."""
+    return tuple(sorted(name for name, entry in registry.methods.items() if _selects_on(row, tools_of(entry))))
 
-    A measure of vectors has those methods beside it that see vectors of its encoder.
-    """
+
+def measures_selected_on(entry: Entry[MethodPlugin]) -> tuple[str, ...]:
+    """Return the measures whose tool a method selects with, in the order of the table of measures."""
+    from qdcbench.measures.table import METRICS
+
+    tools = tools_of(entry)
+    return tuple(name for name, row in METRICS.items() if _selects_on(row, tools))
+
+
+def _selects_on(row: MeasureRow, tools: tuple[str, ...]) -> bool:
+    """Whether one of the tools is the measure's; vectors count where they are of the measure's encoder."""
     tool = row.card.tool
-    if not tool or (tool == "embed" and f"[{_METHODS_ENCODER}]" not in row.name):
-        return ()
-    return tuple(sorted(name for name, entry in registry.methods.items() if tool in tools_of(entry)))
+    return bool(tool) and tool in tools and (tool != "embed" or f"[{_METHODS_ENCODER}]" in row.name)

@@ -17,6 +17,7 @@ from qdcbench.report.figures import FIGURES, figure_data
 from qdcbench.report.method_data import page_names
 from qdcbench.report.method_page import method_body
 from qdcbench.report.page_data import page_data
+from qdcbench.report.page_sections import claims_section, inference_sections
 from qdcbench.report.points import as_written
 
 __all__ = ["build_site", "json_for_script"]
@@ -56,6 +57,8 @@ def build_site(
     parts = {
         "edition": html.escape(analysis.edition),
         "data": json_for_script(page_data(analysis, records, methods_info)),
+        "claims": claims_section(analysis),
+        "inference": inference_sections(analysis),
         "figures": _figures(analysis, records, figures_dir),
     }
     _write(out_dir / "index.html", "template.html", parts, styles=_STYLES, scripts=_SCRIPTS)
@@ -109,6 +112,8 @@ def _figures(analysis: Analysis, records: Sequence[RunRecord], folder: Path) -> 
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}; draw the figures again") from None
         numbers = figure_data(analysis, records, name)
+        if FIGURES[name].may_lack and not numbers.rows:
+            continue
         width, height = struct.unpack(">II", content[16:24])
         title, caption, sign = (html.escape(t) for t in (numbers.title, numbers.caption, numbers.sign))
         source = f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -1,13 +1,14 @@
 """One look for all figures, and files that have the same bytes each time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -23,6 +24,7 @@ __all__ = [
     "FigureData",
     "bare",
     "leave_room",
+    "legend",
     "panel_title",
     "paper",
     "printable",
@@ -154,6 +156,16 @@ def settle(figure: Figure) -> None:
     for axes in figure.axes:
         left, bottom, width, height = (round(float(v), 6) for v in axes.get_position(original=True).bounds)
         axes.set_position((left, bottom, width, height))
+
+
+def legend(figure: Figure, handles: Sequence[Artist], *, columns: int, right: bool = False) -> None:
+    """Write the key of a figure outside of its panels, labels as they are; nothing where there is no handle."""
+    if handles:
+        place: Literal["outside upper right", "outside upper center"]
+        place = "outside upper right" if right else "outside upper center"
+        key = figure.legend(handles=handles, loc=place, ncols=columns, columnspacing=1.2, handletextpad=0.4)
+        for text in key.get_texts():
+            text.set_parse_math(False)
 
 
 def panel_title(axes: Axes, group: str, *, simulated: bool, width: int = 52) -> None:

@@ -22,6 +22,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}", "–": "--", "·": r"\textperiodcentered{}", "−": "$-$", "≤": r"$\leq$",
+    "≥": r"$\geq$", "×": r"$\times$", "²": "$^2$", "→": r"$\to$", "±": r"$\pm$",
 }  # fmt: skip
 
 

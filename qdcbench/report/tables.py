@@ -1,13 +1,25 @@
-"""The tables of an edition as data: main table per group, verdicts, relations."""
+"""The tables of an edition as data: main table per group, verdicts, relations; others come from their own modules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdcbench.canon import digest
 from qdcbench.errors import StoreError
 from qdcbench.records import Analysis, ArmSummary, Interval, Relation
-from qdcbench.report.cells import Cell, Column, Table
+from qdcbench.report.cells import (
+    INTERVAL,
+    Cell,
+    Column,
+    Table,
+    count,
+    decimal,
+    interval_cell,
+    p_cell,
+    where_changes,
+    word,
+)
+from qdcbench.report.claims import claims_in_order
 from qdcbench.report.cost import COST_NOTE, cost_columns
 from qdcbench.report.dials import dial_table
 from qdcbench.report.filters import filter_tables
@@ -22,7 +34,15 @@ from qdcbench.report.points import (
     primary_measure,
     ranking_for,
 )
-from qdcbench.report.text import decimals_for, gaps, group_title, interval_text, number, title_of
+from qdcbench.report.spread_tables import (
+    collinearity_table,
+    separation_table,
+    share_table,
+    track_table,
+    variance_table,
+)
+from qdcbench.report.study_tables import factorial_table, study_table
+from qdcbench.report.text import MISSING, decimals_for, gaps, group_title, interval_text, number, title_of
 
 if TYPE_CHECKING:
     from qdcbench.report.table_forms import TerminalTable
@@ -39,16 +59,7 @@ __all__ = [
     "write_tables",
 ]
 
-_INTERVAL = ("", "_low", "_high", "_n")
-_TIED = (*_INTERVAL, "_place", "_tie")
-
-
-def _word(text: str) -> Cell:
-    return Cell(text=text, values=(text,))
-
-
-def _interval(value: Interval, decimals: int, text: str = "") -> Cell:
-    return Cell(text=text or interval_text(value, decimals), values=(value.point, value.low, value.high, value.n))
+_TIED = (*INTERVAL, "_place", "_tie")
 
 
 def main_table(analysis: Analysis, group: str) -> Table:
@@ -65,21 +76,21 @@ def main_table(analysis: Analysis, group: str) -> Table:
     columns = [Column(key="arm", header="arm", align="left"), Column(key="role", header="role", align="left")]
     for axis in AXES:
         name = title_of(analysis, analysis.primary.get(axis, "not declared"))
-        columns.append(Column(key=axis, header=f"{axis[0].upper()}: {name}", parts=_INTERVAL))
+        columns.append(Column(key=axis, header=f"{axis[0].upper()}: {name}", parts=INTERVAL))
     columns += [Column(key=d, header=d.upper(), parts=_TIED) for d in DISTANCES]
     costs = cost_columns(arms)
-    columns += [Column(key=cost.key, header=cost.header, parts=_INTERVAL) for cost in costs]
+    columns += [Column(key=cost.key, header=cost.header, parts=INTERVAL) for cost in costs]
     columns.append(Column(key="datasets", header="datasets", parts=("_complete", "_promised")))
     rows = []
     for arm in arms:
-        cells = [_word(arm.arm), _word(arm.role)]
-        cells += [_interval(primary_measure(arm, analysis, axis), axis_decimals[axis]) for axis in AXES]
+        cells = [word(arm.arm), word(arm.role)]
+        cells += [interval_cell(primary_measure(arm, analysis, axis), axis_decimals[axis]) for axis in AXES]
         for distance in DISTANCES:
             score = arm_score(analysis, arm, distance)
             place, tie = places[distance].get(arm.arm, (None, ""))
             text = interval_text(score, score_decimals[distance])
             cells.append(Cell(text=text, values=(score.point, score.low, score.high, score.n, place, tie), tie=tie))
-        cells += [_interval(cost.of(arm), 0, cost.write(cost.of(arm).point)) for cost in costs]
+        cells += [interval_cell(cost.of(arm), 0, cost.write(cost.of(arm).point)) for cost in costs]
         cells.append(Cell(text=f"{arm.complete}/{arm.promised}", values=(arm.complete, arm.promised)))
         rows.append(tuple(cells))
     first_control = next((i for i, arm in enumerate(arms) if arm.role == "control"), 0)
@@ -126,76 +137,99 @@ def _file_part(analysis: Analysis, group: str) -> str:
 
 
 def verdict_table(analysis: Analysis) -> Table:
-    """Return claims with their answers, evidence and rules."""
-    keys = ("claim", "statement", "scope", "answer", "evidence", "rule")
-    note = f"edition {analysis.edition}; rules fixed before the data"
+    """Return claims with their answers, evidence and rules, those of one claim under each other."""
+    claims = claims_in_order(analysis)
+    note = (
+        f"edition {analysis.edition}; before: the rule was fixed before the runs and is in their records; after: not so"
+    )
     if not analysis.valid:
         note += "; INVALID: " + "; ".join(analysis.invalid_because)
+    keys = ("claim", "statement", "scope", "design", "declared", "answer", "evidence", "rule")
     return Table(
         name="verdicts",
         title="Verdicts",
         note=note,
         columns=tuple(Column(key=key, header=key, align="left") for key in keys),
         rows=tuple(
-            tuple(_word(t) for t in (v.claim, v.statement, group_title(v.scope), v.answer, v.evidence, v.rule))
-            for v in sorted(analysis.verdicts, key=lambda v: scope_place(analysis, v.scope))
+            tuple(
+                word(text)
+                for text in (
+                    c.name, c.statement, group_title(c.scope), c.design, c.declared, c.answer, c.evidence, c.rule,
+                )
+            )
+            for c in claims
         ),
-    )
+        rules=where_changes([c.scope for c in claims]),
+    )  # fmt: skip
 
 
 def relation_table(analysis: Analysis, *, primary: bool) -> Table:
     """Return the standardised effect of each primary (or each exploratory) measure on each score."""
     kept = [r for r in analysis.relations if r.primary == primary]
     ordered = sorted(kept, key=lambda r: (scope_place(analysis, r.scope), r.axis, r.measure, r.score))
+    not_held = dict.fromkeys(reason.rstrip(".") for r in ordered for reason in r.not_held)
     columns = (
         *(Column(key=key, header=key, align="left") for key in ("scope", "axis", "measure", "score")),
         Column(key="effect", header="effect", parts=("", "_low", "_high")),
         *(Column(key=key, header=header) for key, header in _RELATION_NUMBERS),
+        Column(key="without_one", header="without one method", parts=("_least", "_greatest")),
     )
     return Table(
         name="relations" if primary else "relations_exploratory",
         title="Effect of each axis on each score" + ("" if primary else " (exploratory)"),
         note=(
             f"edition {analysis.edition}; standard deviations of the score per standard deviation of the measure, "
-            "other primaries and log training words fixed; observational; detectable: smallest effect with 80% power"
+            "other primaries, log training words and length fixed; observational; detectable: smallest effect with 80% "
+            "power; p perm.: by permutation within settings; effective n: independent datasets that would give the "
+            "same standard error" + "".join(f"; not held: {reason}" for reason in not_held)
         ),
         columns=columns,
         rows=tuple(_relation_row(r) for r in ordered),
-        rules=_where_changes([r.scope for r in ordered]),
+        rules=where_changes([r.scope for r in ordered]),
     )
 
 
 _RELATION_NUMBERS = (
-    ("p_adjusted", "p adj."), ("detectable", "detectable"), ("n_datasets", "n"), ("n_clusters", "methods"),
-    ("correlation", "r"),
+    ("p_adjusted", "p adj."), ("p_permutation", "p perm."), ("detectable", "detectable"),
+    ("n_datasets", "n"), ("n_effective", "effective n"), ("n_clusters", "methods"), ("correlation", "r"),
 )  # fmt: skip
 
 
 def _relation_row(relation: Relation) -> tuple[Cell, ...]:
     words = (group_title(relation.scope), relation.axis, relation.measure, relation.score)
     effect = relation.effect
-    p = relation.p_adjusted
+    least, greatest = relation.leave_one_out or (None, None)
+    without_one = f"{number(least)} to {number(greatest)}" if relation.leave_one_out else MISSING
     return (
-        *(_word(text) for text in words),
+        *(word(text) for text in words),
         Cell(text=interval_text(effect), values=(effect.point, effect.low, effect.high)),
-        Cell(text="<0.001" if p is not None and p < 0.001 else number(p, 3), values=(p,)),
-        Cell(text=number(relation.detectable), values=(relation.detectable,)),
-        Cell(text=str(relation.n_datasets), values=(relation.n_datasets,)),
-        Cell(text=str(relation.n_clusters), values=(relation.n_clusters,)),
-        Cell(text=number(relation.correlation), values=(relation.correlation,)),
+        p_cell(relation.p_adjusted),
+        p_cell(relation.p_permutation),
+        decimal(relation.detectable),
+        count(relation.n_datasets),
+        decimal(relation.n_effective, 0),
+        count(relation.n_clusters),
+        decimal(relation.correlation),
+        Cell(text=without_one, values=(least, greatest)),
     )
 
 
-def _where_changes(keys: Sequence[object]) -> tuple[int, ...]:
-    return tuple(i for i in range(1, len(keys)) if keys[i] != keys[i - 1])
-
-
 def all_tables(analysis: Analysis) -> list[Table]:
-    """Return the main table of each group, filters, then verdicts, then primary and exploratory relations."""
+    """Return the main table of each group, what filters and dials did, verdicts, relations, and what orders rest on.
+
+    Tables that would have no row are left out, apart from verdicts and relations.
+    """
     relations = [relation_table(analysis, primary=primary) for primary in (True, False)]
     main = [main_table(analysis, group) for group in groups_in_order(analysis)]
+    found = [make(analysis) for make in _WHERE_THERE_ARE_ROWS]
+    more = [table for table in found if table is not None]
     dials = dial_table(analysis)
-    return [*main, *filter_tables(analysis), *([dials] if dials else []), verdict_table(analysis), *relations]
+    return [*main, *filter_tables(analysis), *([dials] if dials else []), verdict_table(analysis), *relations, *more]
+
+
+_WHERE_THERE_ARE_ROWS = (
+    study_table, factorial_table, share_table, collinearity_table, variance_table, separation_table, track_table,
+)  # fmt: skip
 
 
 def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
@@ -210,8 +244,12 @@ def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
     return [*main, *filters, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
 
 
+_LONGEST = 150
+"""A table of more rows is for a program, not for a reader."""
+
+
 def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
-    """Write every table as ``NAME.csv``, and all but the exploratory relations as ``NAME.md`` and ``NAME.tex``.
+    """Write every table as ``NAME.csv``, and as ``NAME.md`` and ``NAME.tex`` what is for a reader.
 
     Same input, same bytes.
 
@@ -223,7 +261,7 @@ def write_tables(analysis: Analysis, folder: Path) -> list[Path]:
     paths = []
     for table in all_tables(as_written(analysis)):
         forms = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
-        if table.name == "relations_exploratory":
+        if table.name == "relations_exploratory" or len(table.rows) > _LONGEST:
             forms = {"csv": to_csv}
         for suffix, form in forms.items():
             path = folder / f"{table.name}.{suffix}"

@@ -9,11 +9,14 @@ from qdcbench.records import Analysis, Interval
 __all__ = [
     "MISSING",
     "big_number",
+    "decimals_alone",
     "decimals_for",
     "gaps",
     "group_title",
     "interval_text",
     "number",
+    "outcome_title",
+    "p_text",
     "percent",
     "set_title",
     "sign_text",
@@ -53,6 +56,13 @@ def decimals_for(values: Iterable[Interval]) -> int:
     return min(4, max(2, math.ceil(-math.log10(median(halves)))))
 
 
+def decimals_alone(value: Interval) -> int:
+    """Return how many decimals show one interval by itself: two digits of its half width, as it has no column."""
+    if value.point is None or value.low is None or value.high is None or value.high <= value.low:
+        return decimals_for([value])
+    return min(4, max(0, 1 + math.ceil(-math.log10((value.high - value.low) / 2))))
+
+
 def gaps(values: Iterable[Interval]) -> str:
     """Return once why values that are known have no bounds, as a clause; empty where every one has."""
     open_ended = [v for v in values if v.point is not None and (v.low is None or v.high is None)]
@@ -68,6 +78,11 @@ def big_number(value: float | None) -> str:
         if abs(scaled) < 1000 or letter == "T":
             break
     return f"{scaled:.3g}{letter}" if abs(scaled) < 1000 else f"{scaled:.0f}{letter}"
+
+
+def p_text(value: float | None) -> str:
+    """Return a p-value with three decimals, a dash for None."""
+    return "<0.001" if value is not None and value < 0.001 else number(value, 3)
 
 
 def percent(share: float | None) -> str:
@@ -94,6 +109,20 @@ def set_title(analysis: Analysis, score: str) -> str:
     if len(tasks) == 1:
         name = name.removeprefix(f"{tasks[0]}_")
     return " ".join(word.upper() if word in {"id", "ood"} else word for word in name.split("_"))
+
+
+def outcome_title(analysis: Analysis, outcome: str) -> str:
+    """Return a study's outcome for people: ``ID − OOD`` for ``id - ood``; a score has its metric unless primary."""
+    parts = [_part_title(analysis, part.strip()) for part in outcome.split(" - ")]
+    return " − ".join(parts)
+
+
+def _part_title(analysis: Analysis, name: str) -> str:
+    if name in analysis.measure_names:
+        return title_of(analysis, name)
+    _, _, metric = name.partition(":")
+    shown = set_title(analysis, name)
+    return shown if metric in {"", analysis.primary.get("score")} else f"{shown} {metric.replace('_', ' ')}"
 
 
 def sign_text(analysis: Analysis, n: str, simulated: Iterable[bool]) -> str:

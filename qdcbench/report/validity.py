@@ -25,8 +25,8 @@ _TITLES = {
     "wording": "wordings\nalone",
     "copies": "fewer\ncopies",
     "clumps": "less of\na clump",
-    "complexity": "deeper,\nsame words",
-    "depth": "deeper,\nmore words",
+    "complexity": "deeper,\nsame\nwords",
+    "depth": "deeper,\nmore\nwords",
     "filler": "40 filler\nwords",
     "lists": "longer\nlists",
     "n": "10 times\nthe rows",
@@ -82,7 +82,7 @@ def draw(figure_data: FigureData) -> Figure:
     panels = figure.subplots(len(parts), 1, squeeze=False, height_ratios=[count + 1.2 for count in lines])
     for place, (panel, axis, part) in enumerate(zip(panels.flat, axes_names, parts, strict=True)):
         _panel(panel, part, columns)
-        panel.set_title(axis, color=AXIS_COLOURS[axis], loc="left", pad=22 if place == 0 else 3)
+        panel.set_title(axis, color=AXIS_COLOURS[axis], loc="left", pad=3)
         if place == 0:
             _head(panel, columns, figure_data.labels)
     sign(figure, figure_data)
