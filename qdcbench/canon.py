@@ -15,6 +15,9 @@ __all__ = ["canonical_json", "digest", "plain", "pretty_json", "round_float"]
 SIGNIFICANT_DIGITS = 10
 """Digits kept of every float that is written: the last bits of float arithmetic differ between processors."""
 
+_SURELY_FINITE = 1e300
+"""Floats below it stay finite when they are rounded."""
+
 _AS_IT_IS = frozenset({str, int, bool, type(None)})
 
 
@@ -50,14 +53,24 @@ def _plain(value: Any) -> Any:
     if kind is float:
         return _finite(value)
     if kind is dict:
-        return _items(((str(name), item) for name, item in value.items()), ".{}")
+        return _items([str(name) for name in value], value.values(), ".{}")
     if kind is list or kind is tuple:
-        return list(_items(enumerate(value), "[{}]").values())
+        return list(_items(range(len(value)), value, "[{}]").values())
     if isinstance(value, Enum):
         return _plain(value.value)
     if is_dataclass(value) and not isinstance(value, type):
-        return _items(((f.name, getattr(value, f.name)) for f in fields(value)), ".{}")
+        names = _field_names(kind)
+        return _items(names, [getattr(value, name) for name in names], ".{}")
     return _plain_of_subclass(value)
+
+
+_FIELD_NAMES: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...]:
+    if kind not in _FIELD_NAMES:
+        _FIELD_NAMES[kind] = tuple(f.name for f in fields(kind))
+    return _FIELD_NAMES[kind]
 
 
 def _plain_of_subclass(value: Any) -> Any:
@@ -78,12 +91,19 @@ def _finite(value: float) -> float:
     return round_float(value)
 
 
-def _items(items: Iterable[tuple[Any, Any]], form: str) -> dict[Any, Any]:
+def _items(names: Iterable[Any], values: Iterable[Any], form: str) -> dict[Any, Any]:
     name = None
     try:
         out = {}
-        for name, item in items:
-            out[name] = item if type(item) in _AS_IT_IS else _plain(item)
+        for name, item in zip(names, values, strict=True):
+            kind = type(item)
+            # Most of what is written are words and floats; a call for each would be most of the time.
+            if kind in _AS_IT_IS:
+                out[name] = item
+            elif kind is float and -_SURELY_FINITE < item < _SURELY_FINITE:
+                out[name] = float(f"{item:.{SIGNIFICANT_DIGITS}g}") if item else 0.0
+            else:
+                out[name] = _plain(item)
         return out
     except _Refused as error:
         error.path.append(form.format(name))

@@ -7,9 +7,10 @@ results/<edition>/analysis.json                    derived; made again by ``qdcb
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from qdcbench.canon import pretty_json
 from qdcbench.claims import spelled_out
@@ -80,7 +81,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecordError(f"{path} does not exist; run the suite into that folder first") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise RecordError(f"{path} cannot be read as JSON ({error}); restore it or delete it and run again") from None
 
 
@@ -124,6 +125,29 @@ def facts_of(plan: Plan, edition: str) -> SuiteFacts:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Promise:
+    """What ``suite.json`` holds."""
+
+    suite: Suite
+    held_out: Mapping[str, Literal["id", "ood"]]
+    cells: tuple[RunSpec, ...]
+
+
+def _read_promise(path: Path) -> Plan:
+    value = _read_json(path)
+    parts = {"suite", "held_out", "cells"}
+    if not isinstance(value, dict) or not parts <= set(value):
+        raise RecordError(f"{path} is not a promise of ours; write it again with qdcbench run")
+    promise = from_json(_Promise, {name: value[name] for name in parts}, str(path))
+    ids = [cell.run_id for cell in promise.cells]
+    if len(set(ids)) < len(ids):
+        raise RecordError(f"{path} promises a cell twice; write it again with qdcbench run")
+    if promise.suite.primary.smallest_effect < 0:
+        raise RecordError(f"{path} has a smallest effect of interest below 0; write it again with qdcbench run")
+    return Plan(suite=promise.suite, held_out=dict(promise.held_out), cells=promise.cells)
+
+
 def load_edition(folder: Path) -> Edition:
     """Read an edition's promise and records.
 
@@ -133,13 +157,8 @@ def load_edition(folder: Path) -> Edition:
     if not folder.is_dir():
         near = did_you_mean(folder.name, [p.name for p in folder.parent.glob("*") if p.is_dir()])
         raise RecordError(f"there is no edition folder {folder}; {near}")
-    promise = _read_json(folder / "suite.json")
-    if not isinstance(promise, dict) or not {"suite", "held_out", "cells"} <= set(promise):
-        raise RecordError(f"{folder / 'suite.json'} is not a promise of ours; write it again with qdcbench run")
-    suite = from_json(Suite, promise["suite"], str(folder / "suite.json"))
-    cells = tuple(from_json(RunSpec, cell, str(folder / "suite.json")) for cell in promise["cells"])
-    plan = Plan(suite=suite, held_out=dict(promise["held_out"]), cells=cells)
-    promised = {cell.run_id: cell for cell in cells}
+    plan = _read_promise(folder / "suite.json")
+    promised = {cell.run_id: cell for cell in plan.cells}
     records = []
     for path in sorted((folder / "runs").rglob("*.json")):
         record = _read_record(path)
@@ -147,7 +166,7 @@ def load_edition(folder: Path) -> Edition:
             raise RecordError(f"{path} is not of this suite: it was made by other code or parameters; move it away")
         # A label is no part of a run: the promise says what an arm is called.
         records.append(replace(record, spec=replace(record.spec, arm=promised[record.run_id].arm)))
-    return Edition(folder=folder, plan=plan, records=tuple(records), facts=facts_of(plan, folder.name))
+    return Edition(folder=folder, plan=plan, records=tuple(records), facts=facts_of(plan, folder.resolve().name))
 
 
 def complete_runs(folder: Path) -> frozenset[str]:

@@ -16,7 +16,7 @@ from qdcbench.studies.dials import DIALS
 from qdcbench.studies.recipes import Recipe
 
 NAMES = ("verified_share", "pair_entropy", "distinct_2", "unique_rows", "mean_depth", "prompt_words", "tag_count")
-FILES = ("validity.json", "validity.csv", "validity.png", "validity.pdf")
+FILES = ("validity.json", "validity.csv", "summary.md", "validity.png", "validity.pdf")
 
 
 def study(folder: Path, store: Path, *more: str) -> int:
@@ -49,7 +49,7 @@ def test_the_same_bytes_from_the_store(folders):
 def test_measures_do_what_they_must(found):
     done = {m.measure: m for m in found.measures}
     assert set(done) == set(NAMES)
-    for name, own in (("verified_share", "quality"), ("pair_entropy", "coverage"), ("mean_depth", "complexity")):
+    for name, own in (("verified_share", "quality"), ("pair_entropy", "coverage"), ("mean_depth", "depth")):
         assert done[name].own == own and done[name].responses[own].share == 1.0
         assert done[name].responses[own].rank > 0.95
     assert done["verified_share"].responses["quality"].means == pytest.approx((0.2, 0.4, 0.6, 0.8, 1.0))
@@ -57,7 +57,7 @@ def test_measures_do_what_they_must(found):
         assert done["verified_share"].responses[dial].change == 0
     assert done["mean_depth"].responses["filler"].change == 0
     words = done["prompt_words"].responses
-    assert words["filler"].change == pytest.approx(40) and words["complexity"].change == 0
+    assert words["filler"].change == pytest.approx(40) and words["equal_words"].change == 0
     assert done["unique_rows"].responses["copies"].means == pytest.approx((0.2, 0.4, 0.6, 0.8, 1.0))
     assert done["distinct_2"].responses["n"].change < 0 and done["distinct_2"].responses["n"].moved
     assert done["tag_count"].reason and not done["unique_rows"].needs and done["verified_share"].needs
@@ -69,6 +69,8 @@ def test_the_truth_stands_beside_each_setting(found):
     assert [one["right"] for one in truth["quality"]] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert [one["operations"] for one in truth["coverage"]] == [2, 4, 6, 9, 12]
     assert len({one["depth"] for one in truth["coverage"]}) == 1
+    assert {one["filler_words"] for one in truth["depth"]} == {0.0}
+    assert all(one["filler_words"] > 0 for one in truth["equal_words"])
     assert [one["different"] for one in truth["copies"]] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
 

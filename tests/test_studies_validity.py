@@ -1,9 +1,11 @@
 """The validity study's data are what they are said to be, and its statistics find what was planted."""
 
 import itertools
+import json
 import math
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,13 @@ from hypothesis import strategies as st
 from qdcbench.tasks._list_edits_grammar import parse, vocabulary, words
 
 from qdcbench.errors import DataError
-from qdcbench.measures.behaviour import Behaviour, Response
+from qdcbench.measures.behaviour import Behaviour, DialTruth, Response, Study
+from qdcbench.records import from_json
 from qdcbench.registry import discover
 from qdcbench.studies.dials import AXIS_DIALS, CENTRE, DIALS
 from qdcbench.studies.recipes import FILLERS, Recipe, SeenThrough, bare, made, right_answers
-from qdcbench.studies.response import recommended, respond, shared_out
+from qdcbench.studies.response import RULE, at_one_n_only, recommended, refusals, respond, shared_out
+from qdcbench.studies.validity_summary import summary
 
 SMALL = replace(CENTRE, n=300)
 TASK = discover().task("list_edits").plugin
@@ -35,6 +39,7 @@ def facts(rows):
         "wordings": len({step for program in programs for step in program.steps}),
         "contexts": len({program.context for program in programs}),
         "different": len({row.prompt for row in rows}),
+        "filler": sum(len(words(row.prompt)) - len(words(bare(row.prompt))) for row in rows),
         "prompt_words": np.mean([len(words(row.prompt)) for row in rows]),
         "answer_words": np.mean([len(row.completion.split()) for row in rows]),
     }
@@ -46,9 +51,9 @@ TURNS = {
     "wording": {"wordings", "contexts", "different"},
     "copies": {"operations", "wordings", "contexts", "different"},
     "clumps": {"operations", "wordings", "contexts", "different"},
-    "complexity": {"depths", "wordings"},
     "depth": {"depths", "prompt_words", "wordings"},
-    "filler": {"prompt_words"},
+    "equal_words": {"depths", "filler", "wordings"},
+    "filler": {"filler", "prompt_words"},
     "lists": {"lists", "prompt_words", "answer_words"},
 }
 """What each dial may change of the facts; the number of wordings that occur grows with the operations there are."""
@@ -68,7 +73,10 @@ def test_a_dial_turns_its_own_fact_and_no_other(name):
     own = {"quality": "right", "filler": "prompt_words", "lists": "answer_words", "wording": "wordings"}.get(name)
     if own:
         assert all(low[own] < high[own] for low, high in itertools.pairwise(found))
-    if name in ("complexity", "depth"):
+    if name == "equal_words":
+        assert {one["prompt_words"] for one in found} == {48.0}
+        assert all(low["filler"] > high["filler"] for low, high in itertools.pairwise(found))
+    if name in ("depth", "equal_words"):
         means = [sum(depth * count for depth, count in one["depths"].items()) / SMALL.n for one in found]
         assert means == pytest.approx([1.5, 2.0, 2.5, 3.0, 3.5], abs=0.02)
 
@@ -185,20 +193,86 @@ def test_each_clause_of_the_rule_can_refuse_a_measure():
         behaviour("unordered", coverage=response(1.0, 0.8, 9.0)),
         behaviour("weak", coverage=response(1.0, 0.97, 2.0)),
         behaviour("long", leak=0.3),
+        behaviour("lists", lists=response(-0.3)),
         behaviour("wrong", quality=response(-0.5)),
-        behaviour("deep", complexity=response(0.26)),
+        behaviour("deep", depth=response(0.26)),
         behaviour("copies", copies=response(0.1, 0.2)),
         behaviour("clumps", clumps=response(-0.1, -0.9)),
         behaviour("unknown", filler=replace(response(), share=None)),
-        replace(behaviour("absent"), reason="no column"),
     ]
-    assert recommended(bad) == {"quality": (), "diversity": (), "complexity": ()}
+    assert all(len(refusals(found)) == 1 for found in bad)
+    assert refusals(bad[2]) == ("filler +0.30",) and refusals(bad[5]) == ("depth +0.26",)
+    absent = replace(behaviour("absent"), reason="no column")
+    assert recommended([*bad, absent]) == {"quality": (), "diversity": (), "complexity": ()}
     assert recommended([behaviour("right", "quality", copies=response(0.0, -0.9))])["quality"] == ("right",)
 
 
+def test_a_measure_that_n_moves_is_recommended_at_one_n_only_and_after_the_others():
+    grows, shrinks = behaviour("grows", n=response(2.27)), behaviour("shrinks", n=response(-0.6))
+    unknown, holds = behaviour("unknown", n=replace(response(), share=None)), behaviour("holds", leak=0.2)
+    assert [at_one_n_only(found) for found in (grows, shrinks, unknown, holds)] == [True, True, True, False]
+    assert recommended([grows, shrinks, unknown, holds])["diversity"] == ("holds", "grows", "shrinks", "unknown")
+
+
+def test_filler_takes_no_part_in_the_dial_by_which_an_axis_is_judged():
+    for dial in AXIS_DIALS.values():
+        assert all(recipe.filler == recipe.words == 0 for recipe in DIALS[dial].settings), dial
+
+
 def test_every_axis_has_a_dial_and_all_share_one_centre():
-    assert AXIS_DIALS == {"quality": "quality", "diversity": "coverage", "complexity": "complexity"}
+    assert AXIS_DIALS == {"quality": "quality", "diversity": "coverage", "complexity": "depth"}
     for dial in DIALS.values():
         assert len(dial.labels) == len(dial.settings) == len(set(dial.settings)) == 5
-        assert CENTRE in dial.settings or dial.name == "complexity"
+        assert CENTRE in dial.settings or dial.name == "equal_words"
     assert isinstance(CENTRE, Recipe)
+
+
+def told(*measures):
+    truth = ({"rows": 500.0, "depth": 2.5, "filler_words": 0.0}, {"rows": 500.0, "depth": 2.5, "filler_words": 40.0})
+    return Study(
+        task="list_edits", n=500, repetitions=2, root_seed=0, rule=RULE, measures=measures,
+        dials=tuple(
+            DialTruth(name=name, axis=dial.axis, summary=dial.summary, labels=("low", "high"), truth=truth)
+            for name, dial in DIALS.items()
+        ),
+        recommended=recommended(measures),
+    )  # fmt: skip
+
+
+def valued(found):
+    responses = {name: replace(one, means=(1.0, 2.0, 5.0)) for name, one in found.responses.items()}
+    return replace(found, responses=responses, twins=responses)
+
+
+def test_the_summary_says_of_every_measure_what_was_found():
+    measures = [
+        valued(behaviour("holds")),
+        valued(behaviour("grows", n=response(2.27))),
+        valued(behaviour("long", leak=-0.3)),
+        valued(behaviour("still", coverage=response(0.0, 0.1, 0.2, moved=False))),
+        valued(behaviour("deep", "complexity")),
+        replace(behaviour("absent"), reason="no judge was asked"),
+    ]
+    text = summary(told(*measures))
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| `")}
+    assert "| at any n | 1 to 5 | 0.75 |" in lines["`holds`"]
+    assert "at one n only (here 500)" in lines["`grows`"] and "+2.27" in lines["`grows`"]
+    assert lines["`long`"].endswith("| filler -0.30 |")
+    assert "beyond the noise: `still`." in text and "- no judge was asked: `absent`" in text
+    assert all(clause in text for clause in RULE)
+    depth = next(line for name, line in lines.items() if name.startswith("`depth`"))
+    assert depth.endswith("| 500 | 2.5 | 0 to 40 |")
+
+
+def test_the_summary_in_results_is_that_of_the_study_beside_it():
+    folder = Path(__file__).resolve().parent.parent / "results" / "validity"
+    study = from_json(Study, json.loads((folder / "validity.json").read_text(encoding="utf-8")), "validity.json")
+    assert (folder / "summary.md").read_text(encoding="utf-8") == summary(study), "type `qdcbench study validity`"
+
+
+def test_the_primaries_of_the_suites_are_recommended_at_any_n():
+    file = Path(__file__).resolve().parent.parent / "results" / "validity" / "validity.json"
+    study = from_json(Study, json.loads(file.read_text(encoding="utf-8")), file.name)
+    done = {found.measure: found for found in study.measures}
+    for axis, name in (("quality", "verified_share"), ("diversity", "pair_entropy"), ("complexity", "mean_depth")):
+        assert name in study.recommended[axis] and not at_one_n_only(done[name])

@@ -112,3 +112,5 @@ class StudyResult:
     rule: str
     sentence: str
     tests: tuple[OutcomeResult, ...] = field(default=())
+    method: str = ""
+    against: str = ""

@@ -72,7 +72,8 @@ def _rows(analysis: Analysis, study: StudyResult, test: OutcomeResult) -> list[R
         {
             "scope": study.scope, "simulated": simulated_scope(analysis, study.scope), "study": study.name,
             "factor": study.factor, "yardstick": yardstick(analysis, test.outcome), "outcome": test.outcome,
-            "level": at.level, "mean": at.mean.point, "low": at.mean.low, "high": at.mean.high, "n": test.n_units,
+            "against": study.against, "level": at.level, "mean": at.mean.point, "low": at.mean.low,
+            "high": at.mean.high, "n": test.n_units,
         }
         for at in sorted(test.curve, key=lambda at: at.level)
     ]  # fmt: skip
@@ -147,4 +148,5 @@ def _panel(axes: Axes, rows: Sequence[Row], outcomes: Sequence[str]) -> None:
     axes.set_xticks(levels, [f"{level:g}".replace("-", "−") for level in levels])
     first = rows[0]
     axes.set_xlabel(printable(str(first["factor"]).replace("_", " "), 30), parse_math=False)
-    axes.set_ylabel(printable(str(first["yardstick"]).replace("_", " "), 30), parse_math=False)
+    less = f" − {first['against']}" if first["against"] else ""
+    axes.set_ylabel(printable(f"{first['yardstick']}{less}".replace("_", " "), 30), parse_math=False)

@@ -20,8 +20,8 @@ _DIALS = {
     "wording": "wordings alone",
     "copies": "fewer copies",
     "clumps": "less of one clump",
-    "complexity": "edits a row, equal length",
     "depth": "edits a row, growing length",
+    "equal_words": "edits a row, equal length with filler",
     "filler": "40 words of filler",
     "lists": "longer lists",
     "n": "10 times the rows",
@@ -78,7 +78,7 @@ def _measured(name: str) -> dict[str, str]:
     percent = [f"{_DIALS[dial]} {found[f'{dial}_percent']} %" for dial in _LENGTHS if found[f"{dial}_percent"]]
     return {
         "needs": f"more than texts: of texts alone, {found['needs']}" if found["needs"] else "texts alone",
-        "measured": follows + (", recommended as a primary" if found["recommended"] else ""),
+        "measured": follows + (found["recommended"] and f", recommended as a primary {found['recommended']}"),
         "moved by": _moved(found),
         "length and n": "; ".join(percent) and f"its value changes with {'; '.join(percent)}",
     }

@@ -48,6 +48,8 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
     """
     _require_primaries(suite)
     records = ordered(records)
+    # First, since it names the run whose number is not finite.
+    inputs = inputs_sha256(records, suite)
     require_comparable(records, suite)
     complete = units(records, suite)
     axes = axes_of([unit.record for unit in complete])
@@ -62,7 +64,7 @@ def analyze(records: Sequence[RunRecord], suite: SuiteFacts) -> Analysis:
     return Analysis(
         schema_version=SCHEMA_VERSION,
         edition=suite.edition,
-        inputs_sha256=inputs_sha256(records, suite),
+        inputs_sha256=inputs,
         primary=dict(suite.primary),
         valid=not broken,
         invalid_because=broken,

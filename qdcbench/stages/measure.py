@@ -1,6 +1,5 @@
 """Training set to measurements: task, base probe and judge look at the rows, then the instrument measures."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -9,12 +8,13 @@ from typing import Any
 
 from qdcbench.api import BudgetExhausted, Example, PluginError, Task, TeacherError
 from qdcbench.canon import digest
-from qdcbench.measures.encoders import ENCODERS, describe
+from qdcbench.measures.encoders import ENCODERS, identity
 from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.known import Known
 from qdcbench.measures.rows import Rows
 from qdcbench.measures.table import METRICS
 from qdcbench.records import Attempt, Budget, Call, Measurement, RunSpec, from_json
+from qdcbench.scorers.judge import RATING
 from qdcbench.scorers.relation import relation
 from qdcbench.seeds import array_stream, seed_for, stream
 from qdcbench.stages.bench import Bench
@@ -42,7 +42,7 @@ __all__ = ["STAGE_VERSION", "judge_key", "measure", "read_judging"]
 STAGE_VERSION = 4
 """Raised when the same rows would give other measurements, those of the judge apart."""
 
-JUDGE_VERSION = 3
+JUDGE_VERSION = 4
 """Raised when the same rows would be judged otherwise: its answers are paid for, so it has a number of its own."""
 
 JUDGED_ROWS = 200
@@ -52,11 +52,6 @@ _JUDGING = Budget(
     name="judging", examples=JUDGED_ROWS, teacher_tokens=2_000 * JUDGED_ROWS, teacher_calls=4 * JUDGED_ROWS
 )
 """Judging is the benchmark's cost, not the method's, so it has a meter of its own."""
-
-
-def _rating(text: str) -> float | None:
-    found = re.search(r"\b([1-5])\b", text)
-    return float(found.group(1)) if found else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +80,9 @@ def _judged(spec: RunSpec, bench: Bench, rows: tuple[Example, ...]) -> _Judged:
         raise TeacherError(f"{len(sample)} rows are too long to be judged within its {end.limit}") from None
     finally:
         desk.close()
-    rated = [(row, rating) for row, text in zip(sample, texts, strict=True) if (rating := _rating(text)) is not None]
+    rated = [
+        (row, rating) for row, text in zip(sample, texts, strict=True) if (rating := RATING.read(text)) is not None
+    ]
     return _Judged(
         rows=tuple(row for row, _ in rated), ratings=tuple(rating for _, rating in rated), calls=tuple(desk.calls)
     )
@@ -189,7 +186,7 @@ def _measure_key(spec: RunSpec, bench: Bench, chosen: TrainingSet, given: Given)
         | {
             "n": spec.measure_n,
             "metrics": sorted(METRICS),
-            "encoders": [describe(encoder) for encoder in sorted(ENCODERS)],
+            "encoders": [identity(encoder) for encoder in sorted(ENCODERS)],
             "base": base_of(bench.task(spec)).sha256,
             "fail_samples": FAIL_SAMPLES,
             "reference": [REFERENCE_ROWS, REFERENCE_SEED],

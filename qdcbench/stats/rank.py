@@ -139,27 +139,39 @@ def _inverse_trigamma(value: float, low: float, high: float) -> float:
 
 
 def letters(different: NDArray[np.bool_]) -> tuple[str, ...]:
-    """Return the compact letter display: two arms share a letter exactly when they are not different.
+    """Return a letter display: two arms share a letter exactly when they are not different.
 
-    ``different`` is symmetric, shape (arms, arms), arms in the order in which letters are to appear. Insert
-    and absorb (Piepho 2004).
+    ``different`` is symmetric, shape (arms, arms), arms in the order in which letters are to appear. Each letter is
+    a set of arms none of which differ: from the first pair that has no letter yet, grown in order. Listing every such
+    set that cannot grow, as insert and absorb does, takes time exponential in the arms.
     """
-    n = different.shape[0]
-    columns = [frozenset(range(n))] if n else []
-    for i, j in np.argwhere(np.triu(different, 1)):
-        columns = _split(columns, int(i), int(j))
-    columns.sort(key=sorted)
+    alike = ~different
+    n = alike.shape[0]
+    shared = np.eye(n, dtype=bool)
+    columns: list[list[int]] = []
+    for i in range(n):
+        for j in range(i + 1, n):
+            if alike[i, j] and not shared[i, j]:
+                columns.append(_grown(alike, i, j))
+                shared[np.ix_(columns[-1], columns[-1])] = True
+        if shared[i].sum() == 1:
+            columns.append([i])
+    columns.sort()
     return tuple("".join(_symbol(c) for c, column in enumerate(columns) if i in column) for i in range(n))
+
+
+def _grown(alike: NDArray[np.bool_], i: int, j: int) -> list[int]:
+    """Return the pair and every further arm, in order, that differs from none taken before."""
+    members = [i, j]
+    free = alike[i] & alike[j]
+    free[members] = False
+    while free.any():
+        members.append(int(np.argmax(free)))
+        free &= alike[members[-1]]
+        free[members[-1]] = False
+    return sorted(members)
 
 
 def _symbol(index: int) -> str:
     """Return one letter for a tie group: Latin, and past those the Cyrillic block on."""
     return LATIN[index] if index < len(LATIN) else chr(0x0410 + index - len(LATIN))
-
-
-def _split(columns: list[frozenset[int]], i: int, j: int) -> list[frozenset[int]]:
-    """Cut every column that holds both arms in two, then drop the new ones that are contained in another."""
-    whole = [column for column in columns if not (i in column and j in column)]
-    halves = {column - {arm} for column in columns if i in column and j in column for arm in (i, j)}
-    kept = [half for half in halves if not any(half <= other for other in whole)]
-    return whole + [half for half in kept if not any(half < other for other in kept)]

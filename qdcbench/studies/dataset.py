@@ -11,6 +11,7 @@ from typing import Any
 import qdcbench
 from qdcbench.api import Example, Task
 from qdcbench.canon import digest
+from qdcbench.measures.encoders import identity
 from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.known import WHY_ABSENT
 from qdcbench.measures.rows import Rows
@@ -78,7 +79,8 @@ def lacking(rows: Sequence[Example], names: Sequence[str]) -> dict[str, str]:
 
 def measured(job: Job) -> list[Measurement]:
     """Return all measurements of one dataset, from the store or taken now."""
-    key = digest({"job": {k: v for k, v in asdict(job).items() if k != "store"}, "code": _code()})
+    asked = {k: v for k, v in asdict(job).items() if k != "store"}
+    key = digest({"job": asked, "code": _code(), "encoders": _encoders(job.measures)})
     store = Store(job.store)
     found = store.find("validity", key)
     if found is None:
@@ -105,6 +107,12 @@ def _code() -> str:
         total.update(path.name.encode())
         total.update(path.read_bytes())
     return total.hexdigest()
+
+
+def _encoders(names: Sequence[str]) -> list[str]:
+    """Return what tells the vectors of the measures' encoders from those of another machine."""
+    found = {name.partition("[")[2].partition("]")[0] for name in names} - {""}
+    return [identity(encoder) for encoder in sorted(found)]
 
 
 def _take(job: Job) -> list[Measurement]:

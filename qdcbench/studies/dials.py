@@ -27,9 +27,7 @@ class Dial:
     settings: tuple[Recipe, ...]
 
 
-def _dial(
-    name: str, axis: Literal["quality", "diversity", "complexity", "none"], summary: str, **turned: object
-) -> Dial:
+def _dial(name: str, axis: Axis, summary: str, **turned: object) -> Dial:
     """Return a dial from the values that each field of a recipe takes, one a setting; single values stay."""
     columns: Mapping[str, tuple[object, ...]] = {
         key: value for key, value in turned.items() if isinstance(value, tuple)
@@ -63,11 +61,11 @@ DIALS: Mapping[str, Dial] = {
         ),
         _dial("copies", "diversity", "share of rows that are not exact copies of others", fresh=_SHARES),
         _dial("clumps", "diversity", "share of rows outside one clump, where only digits differ", loose=_SHARES),
+        _dial("depth", "complexity", "mean edits in a row; no filler, so prompts grow with them", depth=_DEPTHS),
         _dial(
-            "complexity", "complexity", "mean edits in a row; filler makes all prompts equally long",
-            depth=_DEPTHS, words=_WORDS,
+            "equal_words", "complexity", f"mean edits in a row; filler fills every prompt up to {_WORDS} words, so it "
+            "falls as they rise", depth=_DEPTHS, words=_WORDS,
         ),
-        _dial("depth", "complexity", "mean edits in a row, prompts growing with them", depth=_DEPTHS),
         _dial("filler", "none", "words before each prompt that ask for nothing", filler=(0, 10, 20, 30, 40)),
         _dial("lists", "none", "mean digits of the list, in the prompt and so in the answer", digits=(3, 4, 5, 6, 7)),
         _dial("n", "none", "rows", n=(100, 200, 300, 500, 1000)),
@@ -79,4 +77,9 @@ AXIS_DIALS: Mapping[str, str] = {
     axis: next(dial.name for dial in DIALS.values() if dial.axis == axis)
     for axis in ("quality", "diversity", "complexity")
 }
-"""The dial of each axis that moves nothing else."""
+"""The dial by which the measures of an axis are judged.
+
+It moves its own axis alone, but for ``depth``: deeper prompts are longer. What length alone does, ``filler`` says.
+``equal_words`` holds the words instead, but must take filler away as depth rises, so a measure that filler moves has
+two causes on it.
+"""

@@ -10,7 +10,7 @@ from scipy import stats
 from qdcbench.measures.behaviour import Behaviour, Response
 from qdcbench.studies.dials import AXIS_DIALS
 
-__all__ = ["RULE", "recommended", "respond", "shared_out"]
+__all__ = ["RULE", "at_one_n_only", "recommended", "refusals", "respond", "shared_out"]
 
 MOVED_ERRORS = 3.0
 """A change is beyond the noise where it is this many standard errors of a difference of two means."""
@@ -22,11 +22,18 @@ LEAST_RANK_OF_DIVERSITY = 0.5
 RULE = (
     f"its value follows the dial of its own axis with a rank correlation of {LEAST_RANK} or more",
     f"its change over that dial is {LEAST_EFFECT:g} standard deviations of repetitions or more",
-    f"over the dial of either other axis, and over 40 words of filler, it changes by at most {MOST_LEAK:g} of that",
+    f"over the dial of either other axis, over 40 words of filler and over longer lists, it changes by at most "
+    f"{MOST_LEAK:g} of that",
     f"a measure of diversity follows copies and clumps too, each with {LEAST_RANK_OF_DIVERSITY} or more",
-    "of those that pass, the one with the smallest worst leak comes first; among equals the one with the larger effect",
+    f"one that changes by more than {MOST_LEAK:g} of that over ten times the rows is recommended at one n only",
+    "of those that pass, those for any n come before those at one n; among either the one with the smallest worst leak "
+    "comes first, among equals the one with the larger effect",
 )
-"""What makes a measure recommended as primary of its axis; written down before the study was run."""
+"""What makes a measure recommended as primary of its axis.
+
+All of it but lists and n was written down before the study was first run. These two came after: without them a measure
+was recommended that ten times the rows move more than its own dial does.
+"""
 
 
 def respond(values: Sequence[Sequence[float | None]], direction: int) -> Response:
@@ -83,10 +90,38 @@ def recommended(measures: Sequence[Behaviour]) -> dict[str, tuple[str, ...]]:
     """Return the measures of each axis that pass `RULE`, best first."""
     found: dict[str, tuple[str, ...]] = {}
     for axis in AXIS_DIALS:
-        passed = [m for m in measures if m.axis == axis and not m.reason and _passes(m)]
-        ranked = sorted(passed, key=lambda m: (round(_worst_leak(m), 3), -_effect(m), m.measure))
+        passed = [m for m in measures if m.axis == axis and not m.reason and not refusals(m)]
+        ranked = sorted(passed, key=lambda m: (at_one_n_only(m), round(_worst_leak(m), 3), -_effect(m), m.measure))
         found[axis] = tuple(m.measure for m in ranked)
     return found
+
+
+def at_one_n_only(measure: Behaviour) -> bool:
+    """Say whether the number of rows moves a measure too far for values of different n to be compared."""
+    return _leaks(measure, ("n",))["n"] > MOST_LEAK
+
+
+def refusals(measure: Behaviour) -> tuple[str, ...]:
+    """Return what `RULE` has against a measure that has values, a few words each; nothing where it passes."""
+    own = measure.responses[measure.own]
+    found = []
+    if own.rank is None or own.rank < LEAST_RANK:
+        found.append("has no rank" if own.rank is None else f"rank {own.rank:+.2f}")
+    if not own.moved or _effect(measure) < LEAST_EFFECT:
+        found.append("change within the noise")
+    if measure.axis == "diversity":
+        for name in ("copies", "clumps"):
+            rank = measure.responses[name].rank
+            if rank is None or rank < LEAST_RANK_OF_DIVERSITY:
+                found.append(f"rank on {name} {'unknown' if rank is None else f'{rank:+.2f}'}")
+    if own.moved:
+        leaks = _leaks(measure, _elsewhere(measure))
+        found += [f"{name} {_told(measure.responses[name])}" for name, size in leaks.items() if size > MOST_LEAK]
+    return tuple(found)
+
+
+def _told(response: Response) -> str:
+    return "unknown" if response.share is None else f"{response.share:+.2f}"
 
 
 def _effect(measure: Behaviour) -> float:
@@ -94,19 +129,16 @@ def _effect(measure: Behaviour) -> float:
     return math.inf if own.effect is None else abs(own.effect)
 
 
+def _elsewhere(measure: Behaviour) -> tuple[str, ...]:
+    """Return the dials over which a measure should not change."""
+    return (*(dial for axis, dial in AXIS_DIALS.items() if axis != measure.axis), "filler", "lists")
+
+
+def _leaks(measure: Behaviour, dials: Sequence[str]) -> dict[str, float]:
+    """Return the sizes of changes as shares of the one over the own dial; infinite where unknown."""
+    shares = {name: measure.responses[name].share for name in dials}
+    return {name: math.inf if share is None else abs(share) for name, share in shares.items()}
+
+
 def _worst_leak(measure: Behaviour) -> float:
-    """Return the largest change that should not be, as a share of the one that should; infinite where unknown."""
-    others = [*(dial for axis, dial in AXIS_DIALS.items() if axis != measure.axis), "filler"]
-    leaks = [measure.responses[name].share for name in others]
-    return max(math.inf if leak is None else abs(leak) for leak in leaks)
-
-
-def _passes(measure: Behaviour) -> bool:
-    own = measure.responses[measure.own]
-    if own.rank is None or own.rank < LEAST_RANK or not own.moved or _effect(measure) < LEAST_EFFECT:
-        return False
-    if measure.axis == "diversity":
-        ranks = [measure.responses[name].rank for name in ("copies", "clumps")]
-        if any(rank is None or rank < LEAST_RANK_OF_DIVERSITY for rank in ranks):
-            return False
-    return _worst_leak(measure) <= MOST_LEAK
+    return max(_leaks(measure, _elsewhere(measure)).values())

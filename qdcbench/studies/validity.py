@@ -22,13 +22,14 @@ from qdcbench.report.validity import write_validity_figure
 from qdcbench.store import write_atomic
 from qdcbench.studies.dataset import TASK, Job, lacking, measured, needs_models, rows_of, task_of_study, texts
 from qdcbench.studies.dials import AXIS_DIALS, CENTRE, DIALS
-from qdcbench.studies.recipes import Recipe, SeenThrough
-from qdcbench.studies.response import RULE, recommended, respond, shared_out
+from qdcbench.studies.recipes import Recipe, SeenThrough, bare
+from qdcbench.studies.response import RULE, at_one_n_only, recommended, respond, shared_out
+from qdcbench.studies.validity_summary import summary
 
 __all__ = ["LEAST_ROWS", "Plan", "study", "write_study"]
 
 _DIGITS = 6
-"""Digits of a number that are written: more than repetitions bear out, fewer than processors agree on."""
+"""Digits of a number that are written: more than repetitions bear out."""
 
 LEAST_ROWS = 100
 """With fewer the smallest setting of n has too few rows to be measured."""
@@ -51,7 +52,10 @@ _Taken = Mapping[_Key, Mapping[str, Measurement]]
 
 
 def study(plan: Plan, tell: Callable[[int, int], None] = lambda done, of: None) -> Study:
-    """Run the study; the same plan and code give the same bytes, and what is in the store is not measured again.
+    """Run the study; what is in the store is not measured again.
+
+    The same plan and code give the same bytes on one machine. On another the last digits of vectors can differ: MiniLM
+    computes in the precision that the processor is fast at.
 
     Args:
         plan: size and store.
@@ -66,6 +70,7 @@ def study(plan: Plan, tell: Callable[[int, int], None] = lambda done, of: None) 
             taken[waiting[ended]] = {m.metric: m for m in ended.result()}
             tell(done, len(jobs))
     measures = tuple(_behaviour(plan, taken, name, needs[name]) for name in plan.measures)
+    passed = recommended(measures)
     return Study(
         task=TASK,
         n=plan.n,
@@ -74,7 +79,8 @@ def study(plan: Plan, tell: Callable[[int, int], None] = lambda done, of: None) 
         rule=RULE,
         dials=tuple(_truth(plan, name) for name in DIALS),
         measures=measures,
-        recommended=recommended(measures),
+        recommended=passed,
+        one_n=tuple(m.measure for m in measures if m.measure in sum(passed.values(), ()) and at_one_n_only(m)),
     )
 
 
@@ -163,19 +169,20 @@ def _known_of(rows: Sequence[Example]) -> dict[str, float]:
         "different": len({(row.prompt, row.completion) for row in rows}) / n,
         "depth": sum(found.depth for found in structures) / n,
         "prompt_words": sum(len(text.split()) for text in known.prompts) / n,
+        "filler_words": sum(len(row.prompt.split()) - len(bare(row.prompt).split()) for row in rows) / n,
         "completion_words": sum(len(text.split()) for text in known.completions) / n,
     }
 
 
 def write_study(found: Study, folder: Path) -> list[Path]:
-    """Write ``validity.json``, ``validity.csv`` and the figure; same study, same bytes; return their paths.
+    """Write ``validity.json``, ``validity.csv``, ``summary.md`` and the figure; same study, same bytes; return paths.
 
-    Table and figure are made from what the JSON file holds, so that they can be made again from it.
+    Tables and figure are made from what the JSON file holds, so that they can be made again from it.
     """
     kept = _rounded(plain(found))
-    paths = [folder / "validity.json", folder / "validity.csv"]
+    paths = [folder / "validity.json", folder / "validity.csv", folder / "summary.md"]
     read = from_json(Study, kept, str(paths[0]))
-    for path, text in zip(paths, (pretty_json(kept), behaviour_table(read)), strict=True):
+    for path, text in zip(paths, (pretty_json(kept), behaviour_table(read), summary(read)), strict=True):
         write_atomic(path, text)
     return [*paths, *write_validity_figure(read, folder)]
 

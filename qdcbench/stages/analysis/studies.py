@@ -191,6 +191,8 @@ def _result(
         rule=rule_of(study),
         sentence=f"{claim}: {answer} by {how} with {scope} teachers, rule fixed {declared} the runs; {parts}.",
         tests=tuple(test for test, _ in tests),
+        method=study.method,
+        against=study.against,
     )
 
 
