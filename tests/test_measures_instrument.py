@@ -26,6 +26,8 @@ from qdcbench.measures.diversity.coverage import (
 from qdcbench.measures.known import Around, Known
 from qdcbench.measures.rows import Unmeasurable
 from qdcbench.records import Measurement, Structure
+from qdcbench.registry import discover
+from qdcbench.report.selected import TOOLS, selected_by
 
 CHEAP = [name for name in METRICS if "[minilm]" not in name]
 OPERATIONS = ("reverse", "sort", "double", "add one to", "drop")
@@ -256,20 +258,66 @@ def test_wrong_calls_are_refused() -> None:
         Rows(prompts=("a",), completions=())
 
 
+def test_the_rows_behind_a_mean_are_told_where_they_are_not_all() -> None:
+    columns = row_columns(100, 6)
+    rows = plain(columns)
+    rows.known = Known(majority=(True, True, *[None] * 98), failed=(0.5,) * 60 + (None,) * 40, gold=(True,) * 100)
+    found = taken(rows, 100, ["majority_share", "fail_rate", "gold_share"])
+    assert (found["majority_share"].value, found["majority_share"].n) == (1.0, 100)
+    assert [m.note for m in found.values()] == ["2 of 100 rows have a value", "60 of 100 rows have a value", ""]
+
+
 NOT_MEANS = ("distinct_1", "distinct_2", "ngram_diversity", "compression_ratio", "vendi_q1[hashed]", "vendi_q2[hashed]",
-             "pair_entropy", "mean_cosine_distance[hashed]")  # fmt: skip
+             "pair_entropy", "mean_cosine_distance[hashed]", "distinct_3", "pair_coverage", "dcscore[hashed]",
+             "novelsum_self[hashed]")  # fmt: skip
+
+WIDER = ("knn_distance_k10[hashed]", "rouge_l", "mtld", "self_repetition", "self_bleu")
+"""Halves of these differ more than repetitions do; their intervals hold the truth more often than they say."""
 
 
-@pytest.mark.parametrize("name", [*NOT_MEANS, "prompt_words"])
+@pytest.mark.parametrize("name", [*NOT_MEANS, *WIDER, "prompt_words"])
 def test_intervals_are_as_wide_as_repetitions_differ(name: str) -> None:
     n, repetitions = 200, 60
-    found = [taken(plain(row_columns(n, 1000 + r)), n, [name])[name] for r in range(repetitions)]
+    found = []
+    for r in range(repetitions):
+        rows = plain(row_columns(n, 1000 + r))
+        rows.around = Around(pair_universe=25)
+        found.append(taken(rows, n, [name])[name])
     values = np.asarray([m.value for m in found])
     widths = np.asarray([(m.high or 0) - (m.low or 0) for m in found])
     # A 95 % interval from ten halves is about 4.5 standard errors wide, from the normal 3.9.
-    assert 3.0 < widths.mean() / values.std(ddof=1) < 6.5
+    assert 3.0 < widths.mean() / values.std(ddof=1) < (10 if name in WIDER else 6.5)
     covered = np.mean([(m.low or 0) <= values.mean() <= (m.high or 0) for m in found])
     assert covered >= 0.85
+
+
+def draws_of(kinds: int, n: int, seed: int, power: float = 0.0) -> Rows:
+    """Return n independent draws of so many texts, the i-th in proportion to i to the power."""
+    weights = np.arange(1.0, kinds + 1) ** -power
+    drawn = np.random.default_rng(seed).choice(kinds, n, p=weights / weights.sum())
+    texts = tuple(f"text {i}" for i in drawn)
+    return Rows(prompts=texts, completions=texts)
+
+
+@pytest.mark.parametrize(("kinds", "power"), [(100_000, 0.0), (3_000, 0.0), (500, 0.0), (200, 0.0), (20_000, 1.0)])
+def test_the_interval_of_unique_rows_holds_the_expected_share(kinds: int, power: float) -> None:
+    n = 500
+    found = [taken(draws_of(kinds, n, r, power), n, ["unique_rows"], r)["unique_rows"] for r in range(150)]
+    weights = np.arange(1.0, kinds + 1) ** -power
+    expected = float((1 - (1 - weights / weights.sum()) ** n).sum()) / n
+    covered = np.mean([(m.low or 0) <= expected <= (m.high or 0) for m in found])
+    widths = [(m.high or 0) - (m.low or 0) for m in found]
+    assert covered >= 0.9
+    assert 3.0 < np.mean(widths) / np.std([m.value or 0 for m in found]) < 6.5
+
+
+def test_rows_that_are_all_different_may_have_had_copies() -> None:
+    rows = Rows(prompts=tuple(map(str, range(500))), completions=("same",) * 500)
+    found = taken(rows, 500, ["unique_rows", "unique_rows:completion"])
+    prompt, answer = found["unique_rows"], found["unique_rows:completion"]
+    # Without an event the upper end of a Poisson mean is 3.689.
+    assert (prompt.value, prompt.high, prompt.low) == (1.0, 1.0, pytest.approx(1 - 3.689 / 500, abs=1e-6))
+    assert answer.value == answer.low == 1 / 500 and (answer.high or 0) < 0.01
 
 
 def test_coverage_by_hand() -> None:
@@ -314,3 +362,11 @@ def test_table_is_consistent() -> None:
         assert "{" not in "".join(getattr(row.card, f.name) for f in fields(row.card) if f.type is str), name
         assert row.card.formula and row.card.variant and row.card.cost and row.card.evidence and row.card.reference
     assert {row.metric.axis for row in METRICS.values()} == {"quality", "diversity", "complexity"}
+
+
+def test_every_tool_is_on_some_card_and_what_filters_by_words_look_at_is_prompts() -> None:
+    assert {row.card.tool for row in METRICS.values()} == {*TOOLS, ""}
+    registry = discover()
+    for name in ("rouge_l", "self_bleu", "distinct_2", "unique_rows", "compression_ratio"):
+        assert {"persona", "self_instruct", "simula"} <= set(selected_by(METRICS[name], registry)), name
+        assert selected_by(METRICS[f"{name}:completion"], registry) == ()

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,19 @@ def test_a_power_of_length_is_found_on_the_parts_and_taken_out() -> None:
     assert (long.value or 0) / (short.value or 1) > 1.5
     assert short.length_slope == pytest.approx(0.5, abs=1e-6)
     assert short.at_length == pytest.approx(long.at_length, rel=1e-6) == pytest.approx(math.sqrt(30), rel=1e-6)
+
+
+def test_the_twin_of_a_mean_starts_at_the_length_of_the_rows_behind_it() -> None:
+    lengths = [3 + i // 2 for i in range(200)]
+    rising = tuple(1.0 + 0.1 * i if i < 40 else None for i in range(200))
+    short = float(np.log1p(lengths[:40]).mean())
+    rows = rows_of_lengths(lengths, Around(words={"prompt": short, "both": 0.0}), Known(failed=rising))
+    found = one(METRICS["fail_rate"], rows)
+    assert found.value == pytest.approx(sum(rising[:40]) / 40) and found.length_slope  # type: ignore[arg-type]
+    # The reference is these rows' own length, so nothing is to be moved; the range of a share cuts what passes 1.
+    assert found.at_length == pytest.approx(min(1.0, found.value or 0))
+    free = per_row(replace(CARD, side="prompt"), "free", lambda r: r.numbers("failed"))
+    assert one(free, rows).at_length == pytest.approx(sum(rising[:40]) / 40)  # type: ignore[arg-type]
 
 
 def test_a_measure_that_ignores_length_keeps_its_value() -> None:

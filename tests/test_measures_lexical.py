@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import math
 import random
 from collections import Counter
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdcbench.measures import Rows, Unmeasurable
-from qdcbench.measures.diversity.compression import compression_ratio, compression_ratio_gzip
+from qdcbench.measures.diversity.compression import compression_ratio, compression_ratio_gzip, window
 from qdcbench.measures.diversity.distinct import distinct, ngram_diversity, unique_rows
 from qdcbench.measures.text import count_words, split_tokens, tokenise
 
@@ -103,6 +104,13 @@ def test_copying_the_whole_set_divides_distinct(texts: list[str], copies: int) -
         assert distinct(many, order) == pytest.approx(distinct(once, order) / copies)
     assert unique_rows(many) == pytest.approx(unique_rows(once) / copies)
     assert ngram_diversity(many) == pytest.approx(ngram_diversity(once) / copies)
+
+
+def test_the_window_is_never_larger_than_the_codec_takes() -> None:
+    assert (window(1), window(10**6)) == (4096, 10**6)
+    for size in (1 << 30, 2 << 30, 64 << 30):
+        codec = {"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": window(size)}
+        assert lzma.compress(b"abc", format=lzma.FORMAT_RAW, filters=[codec])
 
 
 def test_compression_sees_a_copy_however_far_away() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ from hypothesis import strategies as st
 
 from qdcbench.errors import ConfigError, DataError
 from qdcbench.measures.rows import Rows
+from qdcbench.measures.table import table_of
 from qdcbench.profile.findings import Place, Pool, copies, hardest, lengths, nearest_pairs, pooled, projected, regions
-from qdcbench.profile.measured import take_profiles
-from qdcbench.profile.parts import MOST_GROUPS, Part, Source, ends, read_parts
+from qdcbench.profile.measured import _embedded, take_profiles
+from qdcbench.profile.page import page
+from qdcbench.profile.parts import MOST_GROUPS, Part, Source, ends, printable, read_parts
 from qdcbench.profile.request import Quiet, Request
 
 QUIET = Quiet()
@@ -113,7 +117,63 @@ def test_reference_rows_are_not_measured_where_there_are_others(tmp_path: Path) 
     mixed = take_profiles(Request(files=(large[0], small), encoder="hashed", measures=("prompt_words",)), QUIET)
     assert mixed.around.reference is not None
     assert len(mixed.around.reference) == 60
-    assert any("all of them measured" in note for note in mixed.notes)
+    assert any("all of them measured" in note and "novelsum" in note for note in mixed.notes)
+    assert not any("nearest to itself" in note for note in profiles.notes)
+    own = take_profiles(
+        Request(files=(small,), encoder="hashed", reference=small, measures=("prompt_words",), sample=20), QUIET
+    )
+    assert any("careful: 20 prompts of the reference are measured too" in note for note in own.notes)
+
+
+def majority_share(file: str, n: int) -> float | None:
+    request = Request(files=(file,), encoder="hashed", sample=n, measures=("majority_share",))
+    return take_profiles(request, QUIET).each[0].measurements[0].value
+
+
+def test_the_share_of_majorities_does_not_depend_on_the_draw(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    rows = [
+        {"prompt": f"p{i}", "completion": f"In way {j} the answer is {rng.choice('1123')}"}
+        for i in range(300)
+        for j in range(8)
+    ]
+    file = write(tmp_path / "a.jsonl", rows)
+    whole = majority_share(file, 2400)
+    assert whole is not None
+    for n in (1200, 600, 300):
+        # Three standard errors of n rows; with the votes of the draw alone 300 rows came to .9.
+        assert majority_share(file, n) == pytest.approx(whole, abs=3 * (whole * (1 - whole) / n) ** 0.5)
+
+
+def test_control_characters_reach_no_terminal(tmp_path: Path) -> None:
+    assert printable("\x1b[31mred\x07 and\tone\nline\x9b") == "\ufffd[31mred\ufffd and one line\ufffd"
+    kinds = made(20, kind="\x1b[31mred\x07") + made(20, 1, kind="plain")
+    parts = read_parts(Request(files=(write(tmp_path / "a.jsonl", kinds),), group_by="kind"), QUIET)
+    assert sorted(part.label for part in parts) == ["a.jsonl", "kind=plain", "kind=\ufffd[31mred\ufffd"]
+
+
+def test_cut_texts_are_counted_where_fewer_rows_are_embedded(tmp_path: Path) -> None:
+    rows = made(50) + [{"prompt": f"{'word ' * 400}{i}", "completion": "c"} for i in range(50)]
+    request = Request(files=(write(tmp_path / "a.jsonl", rows),))
+    (whole,) = read_parts(request, QUIET)
+    row = table_of(("minilm",))["vendi_q1[minilm]"]
+    few = {row.name: replace(row, card=replace(row.card, at_most=60))}
+    (note,) = _embedded(whole, few, request, QUIET).notes
+    counted = re.fullmatch(r"(\d+) of 60 prompts, drawn of 100, are longer than minilm:256\S* reads", note)
+    assert counted is not None
+    assert 20 <= int(counted[1]) <= 40
+
+
+def test_nearly_equal_texts_have_few_regions_and_a_page(tmp_path: Path) -> None:
+    texts = [f"{'cats sleep ' * 3000} {i}" for i in range(300)]
+    sums = [f"{'three plus seven ' * 3000} {i}" for i in range(300)]
+    for name, prompts in (("one", texts), ("two", texts + sums)):
+        file = write(tmp_path / f"{name}.jsonl", [{"prompt": text, "completion": "c"} for text in prompts])
+        profiles = take_profiles(
+            Request(files=(file,), encoder="hashed", measures=("unique_rows",), longest=100_000), QUIET
+        )
+        assert len(regions(pooled(profiles), profiles)) in ((0,) if name == "one" else (2, 3, 4))
+        assert "Emptiest regions" in page(profiles)
 
 
 def test_wrong_requests_are_one_sentence(tmp_path: Path) -> None:

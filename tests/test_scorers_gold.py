@@ -34,6 +34,10 @@ SOLUTION = "Natalia sold 48/2 = <<48/2=24>>24 clips in May.\nShe sold 48+24 = <<
         ("Final answer = Paris\nIt is a city.", "Paris"),
         ("The answer is 5\n#### 6", "6"),
         ("Six of them.", None),
+        ("The answer isn't 3. It is 4", None),
+        ("The answer is not 3 but 4", None),
+        ("The answers aren\u2019t here", None),
+        ("The answer island", None),
         ("An unanswerable question", None),
         ("####", ""),
     ],
@@ -76,6 +80,18 @@ def test_a_marked_answer_is_found(text: str, answer: str | None) -> None:
         ("The answer is: see below.\nIt is 10", "10", "numeric"),
         ("1.5e3", "1500", "numeric"),
         ("1e999999999", "5", None),
+        ("The answer isn't 3. It is 4", "3", None),
+        ("The answer isn't 3. It is 4", "4", "numeric"),
+        ("The train leaves at 10:30", "30", None),
+        ("12 trains leave before 10:30", "12", "numeric"),
+        ("The ratio is 3:4", "4", None),
+        ("Answer:30", "30", "numeric"),
+        ("The answer is 3 or 4", "3", None),
+        ("The answer is 3 or 4", "4", None),
+        ("The answer is 3, or maybe $4.50.", "3", "numeric"),
+        ("The answer is 1/2 or 0.5", "0.5", "numeric"),
+        ("The answer is 3 or more", "3", "numeric"),
+        ("The answer is 3. You may check 2 or 4", "3", "numeric"),
         ("", "5", None),
         ("no number at all", "5", None),
         ("The answer is (B).", "B", "normalised"),
@@ -144,7 +160,10 @@ def test_any_texts_are_compared_and_every_text_matches_itself(first: str, second
     assert majority_column([first, first], [second, first]) is not None
 
 
-@pytest.mark.parametrize("piece", ["1,", "9", "answer is ", "\\boxed{", "\\frac{", "- ", "1 ", "\ud800", "\0", "{"])
+@pytest.mark.parametrize(
+    "piece",
+    ["1,", "9", "1:1", "answer is 1 or ", "answer is ", "\\boxed{", "\\frac{", "- ", "1 ", "\ud800", "\0", "{"],
+)
 def test_a_long_text_is_one_like_any_other(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert match(text, "no such answer") is None
@@ -159,10 +178,18 @@ answers = st.lists(st.tuples(st.sampled_from("pq"), st.sampled_from(["7", "7.0",
 def test_the_majority_is_the_one_most_frequent_answer_to_a_prompt(pairs: list[tuple[str, str]]) -> None:
     column = majority_column([p for p, _ in pairs], [f"I say so.\n#### {a}" for _, a in pairs])
     for (prompt, answer), agrees in zip(pairs, column, strict=True):
-        votes = [a.removesuffix(".0") for p, a in pairs if p == prompt]
+        votes = [a.removesuffix(".0") for p, a in set(pairs) if p == prompt]
         modes = multimode(votes)
         alone = len(votes) == 1 or len(modes) > 1
         assert agrees == (None if alone else answer.removesuffix(".0") == modes[0])
+
+
+def test_copies_of_a_marked_answer_do_not_vote_and_bare_answers_do() -> None:
+    assert majority_column(["a", "a", "b"], ["so it is\n#### 1", "so it is\n#### 1", "y"]) == (None, None, None)
+    bare = ["42"] * 6 + ["43", "43.0"]
+    assert majority_column(["q"] * 8, bare) == (True,) * 6 + (False,) * 2
+    said = ["so 7", "that makes 7", "I say 8", "I say 8", "I say 8"]
+    assert majority_column(["p"] * 5, [f"{text}\n#### {text[-1]}" for text in said]) == (True, True, *[False] * 3)
 
 
 def test_the_majority_of_equal_values_wins() -> None:

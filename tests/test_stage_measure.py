@@ -1,8 +1,10 @@
 """The measure stage: what it finds out about rows, what it draws, what its key depends on, and what it keeps."""
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -17,12 +19,12 @@ from qdcbench.canon import digest
 from qdcbench.file_task import read_task_file
 from qdcbench.measures.text import count_words
 from qdcbench.probes.start import answer_losses
-from qdcbench.records import Attempt, Measurement, RunSpec
+from qdcbench.records import Attempt, Measurement, RunSpec, TeacherSpec
 from qdcbench.registry import discover
 from qdcbench.stages.bench import Bench
 from qdcbench.stages.generate import SyntheticDataset, generate
 from qdcbench.stages.known import REFERENCE_ROWS, Given, around_of, generators, known_of, reference_of
-from qdcbench.stages.measure import measure
+from qdcbench.stages.measure import _judged, measure
 from qdcbench.stages.select import TrainingSet, training_set
 from qdcbench.store import Store
 from qdcbench.testing import tiny_spec
@@ -193,6 +195,51 @@ def test_the_key_changes_with_all_that_changes_a_value(tmp_path: Path) -> None:
         counts.append(taken(tmp_path))
     assert all(later > earlier for earlier, later in pairwise(counts)), counts
     assert found[1]["effective_yield"] == 0.5 and found[0]["effective_yield"] is None
+
+
+class Raters(BaseHTTPRequestHandler):
+    """A judge that writes what judges write instead of one digit."""
+
+    protocol_version = "HTTP/1.1"
+    replies = ("4.5", "0.5", "Rating: 2 of 5", "none")
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = body["messages"][-1]["content"]
+        said = next(reply for i, reply in enumerate(self.replies) if f"row {i}" in text)
+        data = json.dumps({
+            "id": "x", "object": "chat.completion", "created": 0, "model": body["model"],
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        }).encode()  # fmt: skip
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_a_judge_is_read_as_everywhere_else(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Raters)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        options = {"base_url": f"http://127.0.0.1:{server.server_port}/v1"}
+        spec = replace(spec_of(), teacher=TeacherSpec(kind="openai", model="m", options=options))
+        rows = tuple(Example(prompt=f"row {i}", completion="done") for i in range(len(Raters.replies)))
+        judged = _judged(spec, bench_at(tmp_path), rows)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    # 0.5 is not on the scale, and "none" is no number.
+    assert [(row.prompt, rating) for row, rating in zip(judged.rows, judged.ratings, strict=True)] == [
+        ("row 0", 4.5),
+        ("row 2", 2.0),
+    ]
 
 
 def test_no_rows_give_a_reason_for_each(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qdcbench.canon import pretty_json
+from qdcbench.cli.scoring_options import SCORERS, add_scoring_options, close_of
 from qdcbench.errors import ConfigError
 from qdcbench.measures.encoders import ENCODERS
 from qdcbench.measures.instrument import full_name
@@ -31,6 +32,7 @@ examples:
   qdcbench measure math.jsonl.gz --gold meta.answer --group-by meta.split
   qdcbench measure data.jsonl --field prompt=task --field completion=reply --json
   qdcbench measure hf:openai/gsm8k:main:train --encoder hashed --measures 'vendi*'
+  qdcbench measure a.jsonl b.jsonl --judge openai:my-model --base-url http://127.0.0.1:8000/v1
 """
 
 _TELL_SECONDS = 10.0
@@ -38,13 +40,6 @@ _TELL_SECONDS = 10.0
 
 _LONG_SECONDS = 3.0
 """What took less is not worth a line."""
-
-_SCORERS = {
-    "model": "causal language model (folder or hub name): perplexity, answer likelihood, IFD",
-    "reward": "reward model (folder or hub name) that scores prompt and completion",
-    "rater": "causal language model that rates quality and complexity from 1 to 6",
-    "parser": "installed spaCy pipeline: verb and noun of a prompt, depth of its syntax",
-}
 
 
 def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -57,7 +52,9 @@ def add_parser(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )  # fmt: skip
     parser.add_argument("files", nargs="+", metavar="FILE", help="data file, folder, or hf:owner/name[:config[:split]]")
     _add_rows(parser.add_argument_group("which rows"))
-    _add_looks(parser.add_argument_group("what looks at them"))
+    looks = parser.add_argument_group("what looks at them")
+    _add_looks(looks)
+    add_scoring_options(looks, parser.add_argument_group("what looks at some of them only, since each row costs"))
     shown = parser.add_argument_group("what is shown")
     shown.add_argument(
         "--measures", action="append", default=[], metavar="GLOB",
@@ -81,7 +78,8 @@ def _add_rows(group: Any) -> None:
     group.add_argument("--seed", type=int, default=0, help="seed of the draw (default: 0)")
     group.add_argument(
         "--field", action="append", default=[], metavar="SIDE=NAME",
-        help="prompt=NAME or completion=NAME, instead of finding the field; meta.NAME looks inside of meta",
+        help="prompt=NAME or completion=NAME, instead of finding the field; meta.NAME looks inside of meta; "
+        "aimed=NAME: node of a taxonomy (a/b/c) that a row was aimed at",
     )  # fmt: skip
     group.add_argument(
         "--group-by", default="", metavar="FIELD",
@@ -107,31 +105,32 @@ def _add_looks(group: Any) -> None:
         help="corpus whose regions and density all files are compared with (default: rows of all files alike)",
     )  # fmt: skip
     group.add_argument("--base", default="", metavar="FILE", help="set the files are added to: what do they add?")
-    for name, what in _SCORERS.items():
-        group.add_argument(f"--{name}", default="", metavar="NAME", help=what)
 
 
-def _fields(given: list[str]) -> FieldMap | None:
+def _fields(given: list[str]) -> tuple[FieldMap | None, str]:
+    """Return the fields of the two texts where they are named, and that of the node that rows were aimed at."""
     chosen: dict[str, str] = {}
     for text in given:
         side, equals, name = text.partition("=")
-        if side not in ("prompt", "completion") or not equals or not name:
-            raise ConfigError(f"--field {text!r} is not understood; write prompt=NAME or completion=NAME")
+        if side not in ("prompt", "completion", "aimed") or not equals or not name:
+            raise ConfigError(f"--field {text!r} is not understood; write prompt=NAME, completion=NAME or aimed=NAME")
         chosen[side] = name
+    aimed = chosen.pop("aimed", "")
     if not chosen:
-        return None
+        return None, aimed
     if "prompt" not in chosen:
         raise ConfigError("--field completion=NAME needs --field prompt=NAME beside it")
-    return FieldMap(**chosen)
+    return FieldMap(**chosen), aimed
 
 
 def _request(args: argparse.Namespace) -> Request:
+    fields, aimed = _fields(args.field)
     return Request(
         files=tuple(args.files), sample=args.sample, own_size=args.own_size, encoder=args.encoder,
-        fields=_fields(args.field), seed=args.seed, gold=args.gold, group_by=args.group_by, base=args.base,
+        fields=fields, aimed=aimed, seed=args.seed, gold=args.gold, group_by=args.group_by, base=args.base,
         reference=args.reference, measures=tuple(re.findall(r"[^,\s]+", " ".join(args.measures))),
-        longest=args.longest,
-        scorers={name: value for name in _SCORERS if (value := getattr(args, name))},
+        longest=args.longest, close=close_of(args),
+        scorers={name: value for name in SCORERS if (value := getattr(args, name))},
     )  # fmt: skip
 
 

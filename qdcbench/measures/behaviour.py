@@ -64,7 +64,11 @@ class DialTruth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """The whole study. ``recommended`` maps an axis to the measures that pass the rule, best first."""
+    """The whole study.
+
+    ``recommended`` maps an axis to the measures that pass the rule, best first; of these, those of ``one_n`` compare
+    datasets of one number of rows only.
+    """
 
     task: str
     n: int
@@ -74,13 +78,14 @@ class Study:
     dials: tuple[DialTruth, ...]
     measures: tuple[Behaviour, ...]
     recommended: Mapping[str, tuple[str, ...]]
+    one_n: tuple[str, ...] = ()
 
 
 def behaviour_table(study: Study) -> str:
     """Return the study's table as CSV: one row a measure, short texts.
 
-    Of each dial the change as a share of that over the own dial (``+1.00`` for the own dial itself), in brackets where
-    it is not beyond the noise; of filler, lists and n also the change in per cent of the value.
+    Of each dial the change as a share of that over the own dial (``+1.00`` for the own dial itself); of filler, lists
+    and n also the change in per cent of the value. What is not beyond the noise stands in brackets.
     """
     recommended = {name for names in study.recommended.values() for name in names}
     rows = []
@@ -89,7 +94,7 @@ def behaviour_table(study: Study) -> str:
         row = {
             "measure": found.measure,
             "axis": found.axis,
-            "recommended": "yes" if found.measure in recommended else "",
+            "recommended": _how(found.measure, study) if found.measure in recommended else "",
             "follows": _number(own.rank if own else None, "+.2f"),
             "effect_sd": _number(own.effect if own else None, "+.1f"),
         }
@@ -107,12 +112,21 @@ def behaviour_table(study: Study) -> str:
     return out.getvalue()
 
 
+def _how(name: str, study: Study) -> str:
+    return "at one n only" if name in study.one_n else "at any n"
+
+
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
 def _share(response: Response | None) -> str:
     text = _number(response.share if response else None, "+.2f")
+    return _within_noise(text, response)
+
+
+def _within_noise(text: str, response: Response | None) -> str:
+    """Return the text, in brackets where the response is not beyond the noise."""
     return f"({text})" if text and response and not response.moved else text
 
 
@@ -120,7 +134,7 @@ def _percent(response: Response | None) -> str:
     means: Sequence[float | None] = response.means if response else ()
     if not means or means[0] is None or means[-1] is None or not means[0] > 0:
         return ""
-    return format(100 * (means[-1] / means[0] - 1), "+.1f")
+    return _within_noise(format(100 * (means[-1] / means[0] - 1), "+.1f"), response)
 
 
 @cache

@@ -55,6 +55,9 @@ class Card:
         if "side" in words:
             texts["side"] = str(words["side"])
         done = {name: text.format_map(_Braces(words)) for name, text in texts.items()}
+        # The filters by shared words look at prompts.
+        if done["tool"] == "overlap" and done["side"] == "completion":
+            done["tool"] = ""
         # Right answers repeat where few answers exist, so copies need not show on the response side.
         copies = self.sees_copies and done["side"] != "completion"
         return replace(self, sees_copies=copies, **done)
@@ -72,13 +75,14 @@ class MeasureRow:
     """One measure: exactly one of the two functions is given.
 
     ``each`` gives one number a row and the measure is their mean, which does not depend on n.
-    ``whole`` gives the measure of the rows together.
+    ``whole`` gives the measure of the rows together, and ``bounds`` its 95 % interval where halves cannot give one.
     """
 
     metric: Metric
     card: Card
     each: Callable[[Rows], FloatArray] | None = None
     whole: Callable[[Rows], float] | None = None
+    bounds: Callable[[Rows], tuple[float, float]] | None = None
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.measures.cards import MeasureRow
-from qdcbench.measures.encoders import describe
+from qdcbench.measures.encoders import identity
 from qdcbench.measures.intervals import HALVES, clip, half_interval, mean_interval
 from qdcbench.measures.length import at_length, slope_of_means, slope_of_strata, strata
 from qdcbench.measures.rows import FloatArray, IntArray, Rows, Unmeasurable
@@ -36,11 +36,12 @@ class _Sample:
 
 
 def full_name(measurement: Measurement) -> str:
-    """Return the name with all that its number cannot be compared without: what its encoder reads, and n.
+    """Return the name with all that its number cannot be compared without: what its encoder reads and how, and n.
 
-    ``vendi_q1[minilm:256]@5000``: MiniLM reads 256 word pieces of a text, and 5,000 rows were measured.
+    ``vendi_q1[minilm:256:mixed]@5000``: MiniLM reads 256 word pieces of a text, this machine computes it in mixed
+    precision, and 5,000 rows were measured.
     """
-    return f"{_ENCODER.sub(lambda found: describe(found[0]), measurement.metric)}@{measurement.n}"
+    return f"{_ENCODER.sub(lambda found: identity(found[0]), measurement.metric)}@{measurement.n}"
 
 
 def measure_rows(
@@ -56,6 +57,8 @@ def measure_rows(
     The rows are put in canonical order before the draw, so a shuffle of them changes nothing, and all draws
     come before the first measure, so what is asked for does not change any value. A measure whose card
     says that it is taken on fewer rows at most is taken on the first of those drawn.
+
+    ``n`` of a measurement is the number of rows drawn. Where only some of these have a value, its note says how many.
 
     The 95 % interval is for the process that made the rows, these being independent draws from it; see
     `intervals`. Where ``rows.around.words`` has a reference length, the value moved to it stands beside each.
@@ -138,8 +141,11 @@ def _measure_sample(measures: list[MeasureRow], sample: _Sample, n: int) -> list
     for row, m in zip(measures, first, strict=True):
         if row.name in drawn and m.value is not None:
             low, high = half_interval(row.metric, m.value, [half[row.name] for half in halves])
+            if row.bounds is not None and sample.halves:
+                low, high = row.bounds(rows)
             m = replace(m, low=low, high=high, length_slope=slopes.get(row.name))
-        done.append(_at_length(row, m, rows))
+            m = _at_length(row, m, rows, rows.words(row.card.side))
+        done.append(m)
     return done
 
 
@@ -171,20 +177,25 @@ def _mean(row: MeasureRow, rows: Rows, values: FloatArray) -> Measurement:
         same = f"all {len(known)} rows got the same score {known[0]:.6g}, so the scorer did not look at them"
         return _nothing(row, len(rows), same)
     value, low, high = mean_interval(row.metric, known)
-    slope = slope_of_means(rows.words(row.card.side)[there], known) if len(known) >= _LEAST_FOR_INTERVAL else None
-    return Measurement(
-        metric=row.name, axis=row.card.axis, value=value, n=len(rows), low=low, high=high, length_slope=slope
-    )
+    # The value is of these rows alone, and so is the length it starts from.
+    words = rows.words(row.card.side)[there]
+    slope = slope_of_means(words, known) if len(known) >= _LEAST_FOR_INTERVAL else None
+    found = Measurement(
+        metric=row.name, axis=row.card.axis, value=value, n=len(rows), low=low, high=high, length_slope=slope,
+        note="" if there.all() else f"{len(known)} of {len(rows)} rows have a value",
+    )  # fmt: skip
+    return _at_length(row, found, rows, words)
 
 
 def _nothing(row: MeasureRow, size: int, reason: str) -> Measurement:
     return Measurement(metric=row.name, axis=row.card.axis, value=None, n=size, reason=reason)
 
 
-def _at_length(row: MeasureRow, m: Measurement, rows: Rows) -> Measurement:
+def _at_length(row: MeasureRow, m: Measurement, rows: Rows, words: FloatArray) -> Measurement:
+    """Return the measurement with its value moved from the mean of ``words``, those of the rows behind the value."""
     reference = rows.around.words.get(row.card.side)
     if reference is None or m.value is None or m.length_slope is None:
         return m
-    gap = reference - float(rows.words(row.card.side).mean())
+    gap = reference - float(words.mean())
     moved = at_length(m.value, m.length_slope, gap, additive=row.each is not None)
     return replace(m, at_length=clip(row.metric, moved))

@@ -29,8 +29,8 @@ _BLOCK = 1_000
 _MOST_REGIONS = 24
 _ROWS_A_REGION = 20
 _HARDNESS = (
-    "gold_share", "fail_rate", "rank_strength", "rated_complexity", "answer_nll", "steps:completion",
-    "completion_words",
+    "gold_share", "fail_rate", "rank_strength", "judged_complexity", "rated_complexity", "answer_nll",
+    "steps:completion", "completion_words",
 )  # fmt: skip
 """Measures of single rows that say what is hard, the surest first."""
 
@@ -204,14 +204,17 @@ def regions(pool: Pool, profiles: Profiles) -> list[Region]:
     k = min(_MOST_REGIONS, len(np.unique(fit_on, axis=0)) // _ROWS_A_REGION)
     if k < 2:
         return []
-    clusters = fitted(fit_on, k)
+    try:
+        clusters = fitted(fit_on, k)
+    except Unmeasurable:  # vectors that differ by rounding alone are one place
+        return []
     labels, owners = clusters.of(pool.vectors), pool.owners()
     sizes = np.bincount(owners, minlength=len(pool.parts))
     found = []
-    for number in range(k):
+    for number, centre in enumerate(clusters.centres):  # fewer than k where vectors are nearly equal
         inside = np.flatnonzero(labels == number)
         counts = np.bincount(owners[inside], minlength=len(pool.parts))
-        near = inside[np.argsort(-(pool.vectors[inside] @ clusters.centres[number]), kind="stable")]
+        near = inside[np.argsort(-(pool.vectors[inside] @ centre), kind="stable")]
         found.append(
             Region(shares=tuple((counts / sizes).tolist()), examples=tuple(_different(pool, near.tolist(), 4)))
         )  # fmt: skip

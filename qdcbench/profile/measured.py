@@ -15,15 +15,20 @@ from qdcbench.measures.instrument import measure_rows
 from qdcbench.measures.known import Around, Known
 from qdcbench.measures.rows import Rows, Side, Unmeasurable
 from qdcbench.measures.table import table_of
+from qdcbench.profile.close import CLOSE_MEASURES, looked_closely
 from qdcbench.profile.parts import MOST_SPARE, Part, ends, printable, read_parts, rows_beside
 from qdcbench.profile.request import Request, Watch
-from qdcbench.profile.scoring import scored
+from qdcbench.profile.scoring import loaded, scored
 from qdcbench.records import Measurement
 from qdcbench.seeds import array_stream
 
 __all__ = ["SIDES", "Profile", "Profiles", "take_profiles"]
 
 _BASE_ROWS = 5_000
+_OWN_NEIGHBOUR = (
+    "a row that stands in it too is nearest to itself, so novelsum, facility_location and partition_coverage are not "
+    "what they are beside other rows"
+)
 SIDES: tuple[Side, ...] = ("prompt", "completion")
 
 
@@ -75,21 +80,33 @@ def _around(parts: Sequence[Part], request: Request, watch: Watch) -> tuple[Arou
     if request.reference:
         reference = rows_beside(request.reference, MOST_SPARE, request, watch)
         notes.append(f"reference: {len(reference)} rows of {printable(request.reference)}")
+        measured = {text for rows in files for text in rows.prompts}
+        shared = sum(text in measured for text in reference.prompts)
+        if shared:
+            notes.append(f"careful: {shared} prompts of the reference are measured too; {_OWN_NEIGHBOUR}")
     elif len(ends(parts)) > 1:
-        reference, which = _pooled(ends(parts), request)
+        reference, apart = _pooled(ends(parts), request)
+        which = (
+            "none of them measured"
+            if apart
+            else f"all of them measured too, for some column has no others; {_OWN_NEIGHBOUR}"
+        )
         notes.append(f"reference: {len(reference)} rows, as many of each of {len(ends(parts))} columns, {which}")
     if request.base:
         base = rows_beside(request.base, _BASE_ROWS, request, watch)
         notes.append(f"base: {len(base)} rows of {printable(request.base)}")
-    return Around(reference=reference, base=base, words=words), notes
+    nodes = tuple(sorted({node for part in parts for node in part.source.nodes}))
+    if nodes:
+        notes.append(f"taxonomy: the {len(nodes)} nodes that some row of the files was aimed at, and those above them")
+    return Around(reference=reference, base=base, words=words, taxonomy=nodes), notes
 
 
 def _shown(words: Mapping[str, float]) -> str:
     return ", ".join(f"{side} {value:.3f}" for side, value in words.items())
 
 
-def _pooled(parts: Sequence[Part], request: Request) -> tuple[Rows, str]:
-    """Return as many rows of each part, the reference's number together, and whether they are measured ones.
+def _pooled(parts: Sequence[Part], request: Request) -> tuple[Rows, bool]:
+    """Return as many rows of each part, the reference's number together, and whether none of them is measured.
 
     A measured row is nearest to itself, so others are taken where all parts have enough of them.
     """
@@ -105,7 +122,7 @@ def _pooled(parts: Sequence[Part], request: Request) -> tuple[Rows, str]:
         completions=tuple(chain.from_iterable(rows.completions for rows in taken)),
         known=Known(stratum=tuple(chain.from_iterable(strata)) if request.group_by else None),
     )
-    return rows, "none of them measured" if apart else "all of them measured too, for some column has no others"
+    return rows, apart
 
 
 def _embedded(part: Part, table: Mapping[str, MeasureRow], request: Request, watch: Watch) -> Part:
@@ -115,18 +132,22 @@ def _embedded(part: Part, table: Mapping[str, MeasureRow], request: Request, wat
     """
     ours = {name: row.card.at_most for name, row in table.items() if f"[{request.encoder}]" in name}
     most = max((len(part.rows) if most is None else most for most in ours.values()), default=0)
-    if len(part.rows) > most:
-        # Then the instrument draws the rows that are embedded.
-        return part
+    rows, whole = part.rows, len(part.rows) <= most
+    if not whole:
+        # Then the instrument draws the rows that are embedded; texts are counted in a draw of the same size.
+        stream = array_stream(request.seed, "measure_cut", {"n": most})
+        rows = rows.take(np.sort(stream.permutation(len(rows))[:most]).astype(np.int64))
     said: list[str] = []
     for side in SIDES:
         if not any(name.endswith(":completion") == (side == "completion") for name in ours):
             continue
-        watch.step(f"{part.label}: embedding {len(part.rows)} {side}s with {request.encoder}")
-        part.rows.embeddings(request.encoder, side)
-        cut = truncated(request.encoder, part.rows.texts(side))
+        if whole:
+            watch.step(f"{part.label}: embedding {len(rows)} {side}s with {request.encoder}")
+            rows.embeddings(request.encoder, side)
+        cut = truncated(request.encoder, rows.texts(side))
         if cut:
-            said.append(f"{cut} of {len(part.rows)} {side}s are longer than {describe(request.encoder)} reads")
+            drawn = f"{len(rows)} {side}s" if whole else f"{len(rows)} {side}s, drawn of {len(part.rows)},"
+            said.append(f"{cut} of {drawn} are longer than {describe(request.encoder)} reads")
     return replace(part, notes=(*part.notes, *said))
 
 
@@ -165,8 +186,26 @@ def _measured(part: Part, table: Mapping[str, MeasureRow], request: Request, wat
     watch.step(f"{part.label}: measuring {len(part.rows)} rows")
     draws = array_stream(request.seed, "measure", {"n": part.asked})
     pace = _Pace(table, len(part.rows), watch)
-    taken = measure_rows(part.rows, n=part.asked, names=list(table), table=pace.table, seed_stream=draws)
-    return Profile(part=part, measurements=taken)
+    close = part.close
+    names = [name for name in table if close is None or name not in CLOSE_MEASURES]
+    taken = {
+        m.metric: m for m in measure_rows(part.rows, n=part.asked, names=names, table=pace.table, seed_stream=draws)
+    }
+    if close is not None:
+        # Of their own number of rows, which stands in the name: what was seen of 200 rows is no value of 5,000.
+        n = min(part.asked, request.close.rows)
+        draws = array_stream(request.seed, "measure_close_draws", {"n": n})
+        names = [name for name in table if name in CLOSE_MEASURES]
+        taken |= {m.metric: m for m in measure_rows(close, n=n, names=names, table=table, seed_stream=draws)}
+    return Profile(part=part, measurements=tuple(taken[name] for name in table))
+
+
+def _universe(parts: Sequence[Part]) -> int | None:
+    """Return how many different tags all columns have; of one column alone its own would say nothing."""
+    columns = [part.close.known.tags or () for part in ends(parts) if part.close is not None]
+    if len(columns) < 2:
+        return None
+    return len({tag for column in columns for tags in column for tag in tags or ()}) or None
 
 
 def take_profiles(request: Request, watch: Watch) -> Profiles:
@@ -178,9 +217,19 @@ def take_profiles(request: Request, watch: Watch) -> Profiles:
     """
     describe(request.encoder)  # before a large file is read: it is the option most often misspelt
     table = _chosen(request)
-    parts = scored(read_parts(request, watch), request, watch)
+    parts = read_parts(request, watch)
     around, notes = _around(parts, request, watch)
+    try:
+        parts = scored(parts, request, watch)
+        named = around.reference if request.reference else None
+        parts, said = looked_closely(parts, request, named, tuple(table), watch)
+    finally:
+        loaded.cache_clear()
+    around = replace(around, tag_universe=_universe(parts))
+    notes += said
     for part in parts:
         part.rows.around = around
+        if part.close is not None:
+            part.close.around = around
     each = tuple(_measured(part, table, request, watch) for part in parts)
     return Profiles(request=request, each=each, table=table, around=around, notes=tuple(notes))

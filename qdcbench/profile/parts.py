@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import category
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class Source:
     skipped: Mapping[str, int]
     mapping: str
     notes: tuple[str, ...]
+    nodes: tuple[str, ...] = ()
+    """Nodes of a taxonomy that some row was aimed at, in sorted order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +52,9 @@ class Part:
     """One column of a profile: a file, or a group of its rows.
 
     ``total`` rows belong to it and ``rows`` are those drawn; ``asked`` is how many were to be drawn. ``spare`` are
-    drawn from those left, for a reference in which no measured row stands.
+    drawn from those left, for a reference in which no measured row stands. ``golds`` are the reference answers of the
+    drawn rows, empty where nobody named their field. ``close`` are rows of those drawn that a judge or another costly
+    scorer looked at.
     """
 
     label: str
@@ -59,6 +64,8 @@ class Part:
     asked: int
     rows: Rows
     spare: Rows
+    golds: tuple[str | None, ...] = ()
+    close: Rows | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -69,8 +76,12 @@ def ends(parts: Sequence[Part]) -> list[Part]:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line that can be written anywhere: a file's name may hold bytes that are no UTF-8."""
-    return " ".join(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
+    """Return a text on one line that can be written anywhere, also to a terminal, which obeys control characters.
+
+    A file's name may hold bytes that are no UTF-8. Each control character but white space becomes U+FFFD.
+    """
+    line = " ".join(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split())
+    return "".join("\ufffd" if category(character) == "Cc" else character for character in line)
 
 
 def _labels(paths: Sequence[str]) -> list[str]:
@@ -95,7 +106,7 @@ def _notes(read: Columns, request: Request) -> tuple[str, ...]:
     notes = list(read.notes)
     if read.cut:
         notes.append(f"{read.cut} texts were longer than {request.longest} characters and were cut there (--longest)")
-    for option, name in (("gold", request.gold), ("group-by", request.group_by)):
+    for option, name in (("gold", request.gold), ("group-by", request.group_by), ("field aimed", request.aimed)):
         if name and all(value is None for value in read.fields[name]):
             notes.append(f"no row has a field {name} (--{option})")
     return tuple(notes)
@@ -146,6 +157,26 @@ def _common_size(wanted: Sequence[_Wanted], request: Request) -> int:
     return min(request.sample, *files, *large)
 
 
+def _node(value: str | None) -> str | None:
+    """Return the node of a taxonomy that a field holds, without slashes around it."""
+    return ((value or "").strip().strip("/")) or None
+
+
+def _votes(part: _Wanted) -> Mapping[int, bool | None]:
+    """Return whether a row agrees with most answers to its prompt, by its place in the part; empty where none repeats.
+
+    All rows vote, drawn or not: in a draw, a prompt with few answers left agrees with itself, so that the share would
+    depend on the number of rows.
+    """
+    prompts, completions = part.table.columns.prompts, part.table.columns.completions
+    members = part.members.tolist()
+    counts = Counter(prompts[i] for i in members)
+    # What was answered once has no majority, and reading its answer would take most of the time.
+    several = [place for place, i in enumerate(members) if counts[prompts[i]] > 1]
+    asked, answers = ([texts[members[place]] for place in several] for texts in (prompts, completions))
+    return dict(zip(several, majority_column(asked, answers), strict=True))
+
+
 def _drawn(part: _Wanted, n: int, request: Request) -> Part:
     stream = array_stream(request.seed, "measure", {"n": n})
     places = stream.permutation(len(part.members))
@@ -155,12 +186,16 @@ def _drawn(part: _Wanted, n: int, request: Request) -> Part:
     prompts, completions = (tuple(texts[i] for i in chosen) for texts in (columns.prompts, columns.completions))
     notes: list[str] = []
     known: dict[str, tuple[object, ...]] = {}
+    golds = tuple(columns.fields[request.gold][i] for i in chosen) if request.gold else ()
     if request.gold and not all(value is None for value in columns.fields[request.gold]):
-        found = matches(completions, [columns.fields[request.gold][i] for i in chosen])
+        found = matches(completions, golds)
         known["gold"] = found.column
         notes.append(found.sentence)
-    if len(set(prompts)) < len(prompts):
-        known["majority"] = majority_column(prompts, completions)
+    if request.aimed:
+        known["aimed"] = tuple(map(_node, (columns.fields[request.aimed][i] for i in chosen)))
+    votes = _votes(part)
+    if votes:
+        known["majority"] = tuple(map(votes.get, np.sort(places[:n]).tolist()))
     if request.group_by and not part.group:
         values = [columns.fields[request.group_by][i] for i in chosen]
         known["stratum"] = tuple(values)
@@ -168,7 +203,7 @@ def _drawn(part: _Wanted, n: int, request: Request) -> Part:
     rows = Rows(prompts=prompts, completions=completions, known=Known(**known))  # type: ignore[arg-type]
     return Part(
         label=part.label, source=part.source, group=part.group, total=len(part.members), asked=n, rows=rows,
-        spare=_plain_rows(columns, left, request), notes=tuple(notes),
+        spare=_plain_rows(columns, left, request), golds=golds, notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -195,13 +230,14 @@ def read_parts(request: Request, watch: Watch) -> tuple[Part, ...]:
     twice = [path for path, count in Counter(request.files).items() if count > 1]
     if twice:
         raise ConfigError(f"{twice[0]} is given twice; give each file once")
-    beside = sorted({request.gold, request.group_by} - {""})
+    beside = sorted({request.gold, request.group_by, request.aimed} - {""})
     wanted: list[_Wanted] = []
     for path, label in zip(request.files, _labels(request.files), strict=True):
         read = _read(path, request, watch, beside)
         source = Source(
             path=printable(path), label=label, rows=len(read.prompts), skipped=read.skipped, mapping=read.mapping,
             notes=_notes(read, request),
+            nodes=tuple(sorted({node for node in map(_node, read.fields.get(request.aimed, ())) if node})),
         )  # fmt: skip
         table = _Table.of(read)
         wanted.append(_Wanted(label, source, "", table, table.order))

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from qdcbench.measures.rows import Rows
 from qdcbench.profile.parts import Part
 from qdcbench.profile.request import Request, Watch
 
-__all__ = ["scored"]
+if TYPE_CHECKING:
+    from qdcbench.scorers.causal import CausalModel
+
+__all__ = ["loaded", "scored"]
 
 _Look = Callable[[Rows], tuple[dict[str, Any], list[str]]]
 """Takes rows, returns columns of `Known` by name and sentences about them."""
@@ -22,10 +26,22 @@ def _cut(cut: int, name: str) -> list[str]:
     return [f"{cut} rows were longer than {name} reads and were cut"] if cut else []
 
 
-def _model(name: str) -> _Look:
-    from qdcbench.scorers.causal import causal_model, score_losses
+@lru_cache(maxsize=1)
+def loaded(name: str) -> "CausalModel":
+    """Return a causal language model, the last one kept, since several options may name it; ``cache_clear`` drops it.
 
-    model = causal_model(name)
+    Raises:
+        DataError: it cannot be loaded.
+    """
+    from qdcbench.scorers.causal import causal_model
+
+    return causal_model(name)
+
+
+def _model(name: str) -> _Look:
+    from qdcbench.scorers.causal import score_losses
+
+    model = loaded(name)
 
     def look(rows: Rows) -> tuple[dict[str, Any], list[str]]:
         losses = score_losses(model, _pairs(rows))
@@ -50,10 +66,9 @@ def _reward(name: str) -> _Look:
 
 
 def _rater(name: str) -> _Look:
-    from qdcbench.scorers.causal import causal_model
     from qdcbench.scorers.rating import rating_template, score_ratings
 
-    model = causal_model(name)
+    model = loaded(name)
 
     def look(rows: Rows) -> tuple[dict[str, Any], list[str]]:
         quality = score_ratings(model, _pairs(rows), rating_template("quality"))

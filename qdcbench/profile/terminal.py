@@ -7,6 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from qdcbench.profile.close import CLOSE_MEASURES
 from qdcbench.profile.measured import Profile, Profiles
 from qdcbench.records import Measurement
 
@@ -90,13 +91,13 @@ def notes(profiles: Profiles) -> Iterator[str]:
 
 def _on_fewer_rows(profiles: Profiles) -> Iterator[str]:
     """Yield which measures were taken on fewer rows than the others, since a number is of its number of rows."""
-    fewer: dict[int, list[str]] = defaultdict(list)
+    fewer: dict[tuple[int, bool], list[str]] = defaultdict(list)
     for taken in _side_by_side(profiles.each):
         ns = {m.n for m, p in zip(taken, profiles.each, strict=True) if m.value is not None and m.n < len(p.part.rows)}
         for n in ns:
-            fewer[n].append(taken[0].metric)
-    for n, names in sorted(fewer.items()):
-        yield f"taken on {n} rows, as their cards say: {', '.join(names)}"
+            fewer[n, taken[0].metric in CLOSE_MEASURES].append(taken[0].metric)
+    for (n, close), names in sorted(fewer.items()):
+        yield f"taken on {n} rows, as {'--judged says' if close else 'their cards say'}: {', '.join(names)}"
 
 
 def _absent(profiles: Profiles) -> Iterator[str]:

@@ -18,15 +18,19 @@ Rule = Literal["exact", "numeric", "normalised"]
 _MARKS = (
     re.compile(r"####"),
     re.compile(r"\\boxed\s*(?=\{)|\\fbox\s*(?=\{)"),
-    re.compile(r"\banswers?\b[*_`]*\s*(?:is|are|[:=])[*_`:]*", re.IGNORECASE),
+    re.compile(r"\banswers?\b[*_`]*\s*(?:(?:is|are)\b(?!['’]|\s+not\b)|[:=])[*_`:]*", re.IGNORECASE),
 )
 """What stands before a final answer, the surest mark first; of several marks of one kind the last counts."""
 
 _UNSIGNED = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 _NUMBER = re.compile(
-    rf"(?<![\w.])[-+]?[ ]?[$€£]?[ ]?[-+]?(?:\d+[ ](?=\d+/\d))?(?:{_UNSIGNED})(?:e[-+]?\d+)?(?:/\d+(?![\d/.]))?[ ]?%?",
+    rf"(?<![\w.])(?<!\d:)(?>[-+]?[ ]?[$€£]?[ ]?[-+]?(?:\d+[ ](?=\d+/\d))?(?:{_UNSIGNED})(?:e[-+]?\d+)?"
+    r"(?:/\d+(?![\d/.]))?[ ]?%?)(?!:\d)",
     re.IGNORECASE,
 )
+"""A number in a text; the two of a time or a ratio, 10:30, are none."""
+
+_OR = re.compile(r"\bor\b\s*", re.IGNORECASE)
 _WHOLE = re.compile(
     rf"(?P<sign>[-+]?)[ ]?[$€£]?[ ]?(?P<inner>[-+]?)(?:(?P<units>\d+)[ ](?=\d+/))?"
     rf"(?P<value>{_UNSIGNED})(?:e(?P<power>[-+]?\d{{1,3}}))?(?:/(?P<below>{_UNSIGNED}))?[ ]?(?P<percent>%?)",
@@ -136,15 +140,26 @@ def _last_number(text: str) -> _Value | None:
     return next(filter(None, map(_value, reversed(tail))), None)
 
 
+def _hedged(answer: str, number: _Value) -> bool:
+    """Say whether a marked answer offers another number: "3 or 4"."""
+    sentence = answer.split(". ", 1)[0]
+    others = [_NUMBER.match(sentence, found.end()) for found in _OR.finditer(sentence)]
+    values = [_value(other[0]) for other in others if other]
+    return any(value is not None and not value.equals(number) for value in values)
+
+
 def _said(completion: str) -> _Value | None:
-    """Return the number a completion ends up with: in its marked answer, else the last one of all."""
+    """Return the number a completion ends up with: in its marked answer, else the last one of all.
+
+    None where the marked answer offers two.
+    """
     marked = marked_answer(completion)
     if marked is not None:
         answer = _cleaned(marked)
         whole = _value(answer)
         within = whole or _first_number(answer.rpartition("=")[2])
         if within is not None:
-            return within
+            return None if _hedged(answer, within) else within
     return _last_number(_cleaned(completion))
 
 
@@ -169,9 +184,9 @@ def match(completion: str, gold: str) -> Rule | None:
     """Return the rule by which a completion's final answer is the reference answer, None where it is not.
 
     The reference is a bare answer, or a whole solution that marks its own. A reference that is a number is met by
-    value alone: thousands separators, currencies, fractions and % do not matter, and a completion that marks no
-    answer is taken at its last number. Any other reference must be the whole completion, or its marked answer up
-    to the end of the line or sentence.
+    value alone: thousands separators, currencies, fractions and % do not matter, a completion that marks no answer is
+    taken at its last number, and one whose marked answer is "3 or 4" has none. Any other reference must be the whole
+    completion, or its marked answer up to the end of the line or sentence.
     """
     said, marked = completion.strip(), marked_answer(gold)
     wanted = (gold if marked is None else marked).strip()
@@ -241,22 +256,23 @@ def majority_column(prompts: Sequence[str], completions: Sequence[str]) -> tuple
     """Return for each row whether its answer is the most frequent one given to the same prompt.
 
     Answers are equal by value, else by normal form; an answer is what the completion marks as one, else all of it.
-    None where a prompt has one completion only, and where two answers are equally frequent.
+    Equal completions of a prompt that mark their answer vote once, since equal words before it make a copy and no
+    second opinion; of bare answers, which are equal whenever they agree, each votes. None where a prompt has one vote
+    only, and where two answers are equally frequent.
 
     Raises:
         DataError: there are not as many prompts as completions.
     """
     if len(prompts) != len(completions):
         raise DataError(f"there are {len(completions)} completions for {len(prompts)} prompts; give one for each")
-    votes = [_vote(completion) for completion in completions]
+    rows = list(zip(prompts, completions, strict=True))
+    votes = {row: _vote(row[1]) for row in rows}
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for prompt, vote in zip(prompts, votes, strict=True):
-        counts[prompt][vote] += 1
+    times = Counter(rows)
+    for row, vote in votes.items():
+        counts[row[0]][vote] += 1 if marked_answer(row[1]) is not None else times[row]
     winners = {prompt: _winner(found) for prompt, found in counts.items()}
-    return tuple(
-        None if winners[prompt] is None else winners[prompt] == vote
-        for prompt, vote in zip(prompts, votes, strict=True)
-    )
+    return tuple(None if winners[row[0]] is None else winners[row[0]] == votes[row] for row in rows)
 
 
 def _winner(counts: Counter[str]) -> str | None:

@@ -39,7 +39,7 @@ from qdcbench.teachers.prompts import PromptBook
 
 __all__ = ["STAGE_VERSION", "judge_key", "measure", "read_judging"]
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 """Raised when the same rows would give other measurements, those of the judge apart."""
 
 JUDGE_VERSION = 4

@@ -22,6 +22,10 @@ _NOTE = re.compile(r"<<[^<>]*>>")
 
 _EQUALS = re.compile(r"(?<![=<>!:+\-*/%&|^~])=(?![=>~])")
 
+_ALIGNED = "&="
+_ROW_SIGNS = ("\\\\", "\\begin{")
+"""What LaTeX has where ``&=`` is an equals sign in a column and no operator of a program: row breaks, environments."""
+
 _MARKS = re.compile(r"[()\[\]{}\"“”«»]")
 _CLOSES = {")": "(", "]": "[", "}": "{", "”": "“", "»": "«"}
 _TWO_SIDED = '"'
@@ -42,7 +46,12 @@ def count_steps(text: str) -> int:
 
 
 def count_equations(text: str) -> int:
-    """Return the equals signs of a text that are no part of another operator; notes in ``<< >>`` are left out."""
+    """Return the equals signs of a text that are no part of another operator; notes in ``<< >>`` are left out.
+
+    The ``&=`` of a program is an operator, that of LaTeX's aligned equations an equals sign.
+    """
+    if _ALIGNED in text and any(sign in text for sign in _ROW_SIGNS):
+        text = text.replace(_ALIGNED, "=")
     return len(_EQUALS.findall(_NOTE.sub("", text))) if "=" in text else 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from qdcbench.measures.cards import MeasureRow, cards, per_row
-from qdcbench.measures.complexity.counts import depths, word_counts
+from qdcbench.measures.complexity.counts import depths, token_counts, word_counts
 from qdcbench.measures.complexity.size import compressed_size
 from qdcbench.measures.complexity.steps import equations, nesting, steps
 from qdcbench.measures.rows import FloatArray, Rows, Side
@@ -24,6 +24,8 @@ def measures() -> list[MeasureRow]:
         per_row(card["mean_depth"], "mean_depth", depths),
         per_row(card["words"], "prompt_words", partial(word_counts, side="prompt"), side="prompt"),
         per_row(card["words"], "completion_words", partial(word_counts, side="completion"), side="completion"),
+        per_row(card["tokens"], "prompt_tokens", partial(token_counts, side="prompt"), side="prompt"),
+        per_row(card["tokens"], "completion_tokens", partial(token_counts, side="completion"), side="completion"),
         *both("steps", steps),
         *both("equations", equations),
         *both("nesting", nesting),

@@ -1,8 +1,13 @@
 """Diversity of the words: distinct n-grams and repeated rows."""
 
+from collections import Counter
+
+import numpy as np
+
+from qdcbench.measures.intervals import copies_interval
 from qdcbench.measures.rows import Rows, Side, Unmeasurable
 
-__all__ = ["distinct", "ngram_diversity", "unique_rows"]
+__all__ = ["distinct", "ngram_diversity", "unique_bounds", "unique_rows"]
 
 
 def _share_of_distinct(rows: Rows, order: int, side: Side) -> float | None:
@@ -46,3 +51,10 @@ def unique_rows(rows: Rows, side: Side = "prompt") -> float:
     if not texts:
         raise Unmeasurable("there is no row")
     return len(set(texts)) / len(texts)
+
+
+def unique_bounds(rows: Rows, side: Side = "prompt") -> tuple[float, float]:
+    """Return the 95 % interval of `unique_rows`, for rows that are independent draws."""
+    counts = np.asarray(list(Counter(rows.texts(side)).values()), dtype=np.int64)
+    low, high = copies_interval(counts)
+    return (len(rows) - high) / len(rows), (len(rows) - low) / len(rows)

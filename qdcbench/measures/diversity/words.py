@@ -1,11 +1,12 @@
 """The measures of diversity that read the words of one side."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from qdcbench.measures.cards import MeasureRow, cards, together
 from qdcbench.measures.diversity.compression import compression_ratio, compression_ratio_gzip
-from qdcbench.measures.diversity.distinct import distinct, ngram_diversity, unique_rows
+from qdcbench.measures.diversity.distinct import distinct, ngram_diversity, unique_bounds, unique_rows
 from qdcbench.measures.diversity.overlap import rouge_l, self_bleu
 from qdcbench.measures.diversity.repetition import self_repetition
 from qdcbench.measures.diversity.richness import mtld
@@ -26,7 +27,7 @@ def measures(side: Side) -> list[MeasureRow]:
     texts = [
         *(of("distinct", f"distinct_{k}", partial(distinct, order=k), order=k) for k in (1, 2, 3, 4)),
         of("ngram_diversity", "ngram_diversity", ngram_diversity),
-        of("unique_rows", "unique_rows", unique_rows),
+        replace(of("unique_rows", "unique_rows", unique_rows), bounds=partial(unique_bounds, side=side)),
         of("compression_ratio", "compression_ratio", compression_ratio),
         of("compression_ratio_gzip", "compression_ratio_gzip", compression_ratio_gzip),
         of("self_repetition", "self_repetition", self_repetition),

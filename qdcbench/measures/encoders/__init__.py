@@ -8,7 +8,7 @@ from qdcbench.errors import ConfigError, did_you_mean
 from qdcbench.measures.encoders import hashing, minilm, named
 from qdcbench.measures.encoders.minilm import Vectors
 
-__all__ = ["ENCODERS", "Vectors", "describe", "encode", "truncated"]
+__all__ = ["ENCODERS", "Vectors", "describe", "encode", "identity", "truncated"]
 
 ENCODERS: dict[str, Callable[[Sequence[str]], Vectors]] = {"minilm": minilm.minilm, "hashed": hashing.hashed_ngrams}
 """The encoders that every installation has."""
@@ -67,6 +67,18 @@ def describe(encoder: str) -> str:
         return f"{encoder}:{minilm.MAX_TOKENS}"
     longest = None if name is None else named.pieces_read(name)
     return encoder if longest is None else f"{encoder}:{longest}"
+
+
+def identity(encoder: str) -> str:
+    """Return what its vectors cannot be told from: what `describe` says and, of MiniLM, its precision on this machine.
+
+    ``minilm:256:mixed`` and ``minilm:256:float32`` differ in the fourth digit of a Vendi score.
+
+    Raises:
+        ConfigError: no encoder has that name.
+        DataError: a model of sentence-transformers cannot be loaded.
+    """
+    return f"{describe(encoder)}:{minilm.precision()}" if encoder == "minilm" else describe(encoder)
 
 
 def truncated(encoder: str, texts: Sequence[str]) -> int:

