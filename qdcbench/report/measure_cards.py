@@ -112,7 +112,7 @@ Made by `qdcbench list measures --cards docs/measures.md`; do not edit. `qdcbenc
 [validity.md](validity.md) says how the lines *measured*, *moved by* and *length and n* came about: on `list_edits`,
 where the truth is known, everything was held fixed but one thing. *Moved by* gives the change of the measure over each
 dial as a share of its change over the dial of its own axis (+1.00), above 0 where it sees more of its axis; dials that
-are not named did not move it beyond the noise.
+are not named did not move it beyond the noise; a percentage in brackets is within it.
 """
 
 

@@ -41,7 +41,9 @@ def rates_table(found: SelfTest) -> str:
 def data(found: SelfTest) -> FigureData:
     """Return one row per mark: a share with its Monte Carlo interval in one panel."""
     rows = [row for rate in found.rates if (row := _row(rate)) is not None]
-    counts = {panel: [int(str(row["of"])) for row in rows if row["panel"] == panel] for panel in _PANELS}
+    fewest = {
+        panel: min((int(str(row["of"])) for row in rows if row["panel"] == panel), default=0) for panel in _PANELS
+    }
     return FigureData(
         name="selftest",
         title="What the engine says where the truth is planted",
@@ -52,8 +54,8 @@ def data(found: SelfTest) -> FigureData:
             "intervals, dashed what is promised. Bottom: share of editions in which a planted effect on both scores is "
             "found at 5 %, ID."
         ),
-        sign=f"{found.edition}, simulated; editions a mark: {found.editions} (robustness "
-        f"{min(counts[_FAMILIES], default=0)}, power {min(counts[_POWER], default=0)})",
+        sign=f"{found.edition}, simulated; {found.editions} planted editions a mark "
+        f"(nulls other than 'methods differ': {fewest[_FAMILIES]}, power: {fewest[_POWER]})",
         rows=tuple(rows),
         labels={},
     )
@@ -70,7 +72,7 @@ def _row(rate: Rate) -> Row | None:
         panel = _FAMILIES
     elif rate.what == "covered" and rate.scenario == "effects":
         panel = _COVERAGE
-    elif rate.what == "rejected at 5 %" and power and rate.test.endswith("on ID"):
+    elif rate.what == "rejected at 5 %" and power and rate.test.endswith(" on ID"):
         panel = _POWER
     else:
         return None
