@@ -100,7 +100,7 @@ def factorial(scope: str) -> tuple[FactorEffect, ...]:
         point = 0.2 / len(factors) ** 2 * math.cos(i)
         found.append(
             FactorEffect(scope=scope, method="dialled", factors=factors, outcome=outcome, interval=around(point, 0.03),
-                         p_value=0.02, p_adjusted=0.06, n_units=162, n_blocks=6)
+                         p_value=0.02, p_adjusted=0.06, n_units=162, n_repetitions=3)
         )  # fmt: skip
     return tuple(found)
 

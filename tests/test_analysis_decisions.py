@@ -30,7 +30,7 @@ def between(low, high, **changes):
 
 def answer(study, expect, estimate):
     test = StudyTest(outcome="id", expect=expect, smallest_effect=0.1)
-    return decided(study, test, estimate, estimate.interval(0.95))
+    return decided(study, test, estimate, estimate.interval(0.95), estimate.interval(0.95))
 
 
 @pytest.mark.parametrize("study", [OBSERVED, TURNED])
@@ -64,7 +64,7 @@ def test_where_the_interval_lies_is_the_answer(study, low, high, rises, falls, s
         (between(0.2, 0.6, leave_one_out=(0.19, 0.5)), OBSERVED, "hangs on one method"),
         (between(-0.6, -0.2, leave_one_out=(-0.5, -0.19)), OBSERVED, "hangs on one method"),
         (between(-0.05, 0.05, leave_one_out=(-0.2, 0.0)), OBSERVED, "hangs on one method"),
-        (between(0.2, 0.6, n_clusters=2), TURNED, "2 blocks are too few"),
+        (between(0.2, 0.6, n_clusters=2), TURNED, "2 repetitions are too few"),
         (between(0.2, 0.6, stderr=None, reason="no spread is known"), TURNED, "no spread is known"),
         (between(0.2, 0.6, stderr=None), TURNED, "there is no interval"),
         (Estimate(unit="u", reason="nothing is there"), OBSERVED, "nothing is there"),
@@ -115,6 +115,20 @@ def test_the_rule_names_what_decides():
     text = rule_of(
         replace(TURNED, against="by_lot", tests=(StudyTest(outcome="id", expect="stays", smallest_effect=0.3),))
     )
-    for part in ("right of dialled", "less that of by_lot", "id stays, interval within ±0.3", "fewer than 3 blocks"):
+    for part in (
+        "right of dialled",
+        "less that of by_lot",
+        "id stays, interval within ±0.3",
+        "fewer than 3 repetitions",
+    ):
         assert part in text
     assert "fewer than 6 methods or 12 datasets" in rule_of(OBSERVED)
+
+
+def test_too_small_to_matter_needs_the_wider_interval() -> None:
+    estimate = between(-0.06, 0.06)
+    test = StudyTest(outcome="id", expect="rises", smallest_effect=0.1)
+    narrow, wide = estimate.interval(0.95), estimate.interval(0.999)
+    assert wide.high > 0.1 > narrow.high
+    assert decided(TURNED, test, estimate, narrow, narrow)[0] == "contradicted"
+    assert decided(TURNED, test, estimate, narrow, wide)[0] == "undetermined"

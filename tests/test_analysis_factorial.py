@@ -56,7 +56,7 @@ def test_planted_effects_are_exact_without_noise_and_nothing_else_moves():
     assert len(found) == 8 * 7
     for key, effect in found.items():
         assert effect.interval.point == pytest.approx(expected.get(key, 0.0), abs=1e-9), key
-        assert (effect.n_units, effect.n_blocks, effect.method, effect.scope) == (162, 6, "dialled", "simulated")
+        assert (effect.n_units, effect.n_repetitions, effect.method, effect.scope) == (162, 3, "dialled", "simulated")
 
 
 def test_with_noise_intervals_cover_and_statsmodels_gives_the_same_points():
@@ -109,21 +109,21 @@ def test_a_group_that_is_not_crossed_is_left_out_of_a_method_that_is():
     found = effects(
         [r for r in records if r.spec.teacher.model == "strong" or not corner.items() <= r.spec.params.items()]
     )
-    assert {e.n_blocks for e in found.values()} == {3}
+    assert {e.n_repetitions for e in found.values()} == {3}
 
 
 def test_one_repetition_has_points_and_no_bounds():
     found = effects(experiment(GRID, rule(0.1), np.random.default_rng(5), repetitions=1))
     effect = found["id:exact_match", ("right",)]
     assert effect.interval.point is not None and effect.interval.low is None and effect.p_adjusted is None
-    assert "one repetition a setting" in effect.interval.reason
+    assert "one repetition a task" in effect.interval.reason
 
 
 def test_a_missing_cell_of_one_repetition_leaves_its_block_fitted():
     records = experiment(GRID, rule(0.0), np.random.default_rng(6))
     found = effects(records[1:])
     effect = found["id:exact_match", ("clusters", "right")]
-    assert effect.n_units == 161 and effect.n_blocks == 6 and effect.interval.point == pytest.approx(0.3)
+    assert effect.n_units == 161 and effect.n_repetitions == 3 and effect.interval.point == pytest.approx(0.3)
 
 
 def test_outcomes_without_a_value_are_left_out():

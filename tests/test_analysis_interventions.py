@@ -42,17 +42,17 @@ def planted(params, rng):
 
 
 def test_planted_slopes_are_found_over_the_range_of_the_dial():
-    records = experiment(GRID, planted, np.random.default_rng(0))
+    records = experiment(GRID, planted, np.random.default_rng(0), repetitions=6)
     found = answer(records, study(asks("id"), asks("id - ood"), asks("ood_pairs - ood_depth", "stays")))
     assert found.answer == "supported" and found.scope == "simulated"
     truth = (0.8 * 0.5, 0.8 * 0.4, 0.0)
     for test, slope in zip(found.tests, truth, strict=True):
         assert test.effect.low < slope < test.effect.high and test.answer == "supported"
-        assert (test.n_units, test.n_clusters) == (162, 6)
+        assert (test.n_units, test.n_clusters) == (324, 6)
     assert found.tests[0].p_adjusted < 0.001 and found.tests[0].p_permutation == pytest.approx(2 / 2**6)
     assert found.tests[2].p_equivalence < 0.05 < found.tests[2].p_value
     assert "supported by turning right of dialled with simulated teachers" in found.sentence
-    assert "162 datasets of 6 blocks" in found.sentence and "right = 0.2 to 1" in found.sentence
+    assert "324 datasets of 6 repetitions" in found.sentence and "right = 0.2 to 1" in found.sentence
 
 
 def test_the_curve_shows_the_mean_at_every_level():
@@ -151,15 +151,15 @@ def test_without_its_null_a_dataset_is_left_out_and_that_is_said():
     gone = [r for r in whole if (r.spec.method, r.spec.repetition, r.spec.params["strictness"]) != ("thinned", 0, 3.0)]
     suite = facts_for(whole, [asked])
     (found,) = [r for r in study_results(units_of(gone, suite), suite) if r.design == "interventional"]
-    assert found.tests[0].n_units == 22 and found.tests[0].n_clusters == 6
+    assert found.tests[0].n_units == 22 and found.tests[0].n_clusters == 3
     assert "2 of 24 promised datasets are missing" in found.sentence
 
 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"repetitions": 1}, "2 blocks are too few"),
-        ({"repetitions": 1, "teachers": ["scripted:a", "scripted:b", "scripted:c"]}, "one repetition a setting"),
+        ({"repetitions": 1}, "1 repetition is too few"),
+        ({"repetitions": 1, "teachers": ["scripted:a", "scripted:b", "scripted:c"]}, "1 repetition is too few"),
     ],
 )
 def test_single_seeds_answer_nothing(options, why):
@@ -186,7 +186,7 @@ def test_a_failed_cell_leaves_its_block_in_and_is_said():
     records = experiment(GRID, planted, np.random.default_rng(10))
     broken = [replace(records[0], status="failed"), *records[1:]]
     found = answer(broken, study(asks("id")))
-    assert found.answer == "supported" and found.tests[0].n_units == 161 and found.tests[0].n_clusters == 6
+    assert found.answer == "supported" and found.tests[0].n_units == 161 and found.tests[0].n_clusters == 3
     assert "1 of 162 promised datasets are missing" in found.sentence
 
 

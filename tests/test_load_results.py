@@ -313,7 +313,7 @@ def with_everything(analysis: Analysis) -> Analysis:
                                    correlations=(("length", next(fresh)), ("diversity", next(fresh)))),),
         factorial=(FactorEffect(scope="simulated", method="m", factors=("quality", "diversity"), outcome="id",
                                 interval=value(), p_value=next(fresh), p_adjusted=next(fresh), n_units=next(fresh),
-                                n_blocks=next(fresh)),),
+                                n_repetitions=next(fresh)),),
         variances=(VarianceShare(group="g", score="id", source="arm", variance=next(fresh), share=next(fresh)),),
         separations=(Separation(group="g", score="id", better="a", worse="b", difference=value(), improvement=value(),
                                 p_adjusted=next(fresh), repetitions=next(fresh), repetitions_needed=None),),

@@ -4,17 +4,14 @@ from pathlib import Path
 
 import pytest
 
+import qdcbench
 from qdcbench.canon import pretty_json
 from qdcbench.editions import load_edition, path_for
 from qdcbench.stages.analyze import analyze
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ["methods", "standard"]
-EDITIONS = sorted(path.parent for path in (ROOT / "results").glob("*/analysis.json") if path.parent.name in COMMITTED)
-
-
-def test_the_editions_are_there():
-    assert [edition.name for edition in EDITIONS] == COMMITTED
+COMMITTED = ("factorial", "methods", "standard", "tradeoff")
+EDITIONS = [ROOT / "results" / name for name in COMMITTED]
 
 
 @pytest.mark.parametrize("folder", EDITIONS, ids=lambda folder: folder.name)
@@ -26,3 +23,11 @@ def test_records_are_where_they_belong_and_give_the_committed_analysis(folder):
     assert pretty_json(analysis) == (folder / "analysis.json").read_text(encoding="utf-8")
     shuffled = analyze(edition.records[::-1], edition.facts)
     assert shuffled == analysis
+
+
+@pytest.mark.parametrize("folder", EDITIONS, ids=lambda folder: folder.name)
+def test_records_are_frames_with_a_row_each(folder):
+    results = qdcbench.load_results(folder)
+    assert results.notes == (f"{folder.name}: the analysis is that of analysis.json",)
+    assert set(results.runs["run_id"]) == {record.run_id for record in load_edition(folder).records}
+    assert results.runs["id:exact_match"].notna().all()

@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 from chat_server import serving
+from short_edits import write_short_edits
 
 KEY = "sk-to-be-found-nowhere-8c1f37"
 SUITE = """
 name = "chat"
+task = "short_edits"
 budget = "tiny"
-probe = "glance"
+probe = "touch"
 repetitions = 1
 measure_n = 30
 teacher = "openai:m"
@@ -38,13 +40,14 @@ pytestmark = pytest.mark.slow
 
 
 def write_suite(folder: Path, url: str, more: str = "") -> None:
-    folder.mkdir(exist_ok=True)
+    write_short_edits(folder)
     (folder / "chat.toml").write_text(SUITE.format(url=url, more=more), encoding="utf-8")
 
 
 def command(*more: str) -> list[str]:
     return [
-        sys.executable, "-m", "qdcbench", "run", "chat.toml", "--plain", "--no-report", "--edition", "chat", *more,
+        sys.executable, "-m", "qdcbench", "run", "chat.toml", "--plain", "--no-report", "--edition", "chat",
+        "--plugins", "plugins", "--workers", "1", *more,
     ]  # fmt: skip
 
 
@@ -56,6 +59,11 @@ def run(folder: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command(*more), cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=300
     )
+
+
+def _hear_interrupts() -> None:
+    # A shell starts what runs in the background deaf to interrupts, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def records(folder: Path) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def asked(folder: Path, question: str) -> int:
 def test_a_cap_of_the_suite_ends_the_run_and_a_larger_one_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with serving(delay=0.01) as server:
         write_suite(tmp_path, server.base_url)
-        short = run(tmp_path, "--cap", "calls=30")
+        short = run(tmp_path, "--cap", "calls=30", "--workers", "2")
         assert (short.returncode, short.stderr.count("\n")) == (1, 1), short.stderr
         assert "calls" in short.stderr and "suite:chat" in short.stderr
         assert 0 < server.seen()["requests"] <= 30
@@ -109,7 +117,10 @@ def test_a_run_that_a_cap_or_an_interrupt_ends_records_what_it_paid_for(tmp_path
         assert short.returncode == 1
         assert "tokens on suite:chat" in short.stderr
         with (tmp_path / "out.txt").open("wb") as out:
-            process = subprocess.Popen(command(), cwd=tmp_path, env=environment(), stdout=out, stderr=out)
+            process = subprocess.Popen(
+                command("--workers", "2"), cwd=tmp_path, env=environment(), stdout=out, stderr=out,
+                preexec_fn=_hear_interrupts,
+            )  # fmt: skip
             before = server.seen()["requests"]
             while process.poll() is None and server.seen()["requests"] < before + 20:
                 time.sleep(0.02)

@@ -32,6 +32,7 @@ _ALL = (
     ProbeRecipe(name="embedded", steps=500, summary="tiny transformer from the task's base, 500 steps of 48 rows"),
     ProbeRecipe(name="short", steps=220, summary="the same for 220 steps, what the quick suite has time for"),
     ProbeRecipe(name="glance", steps=100, summary="the same for 100 steps: for tests and first looks, not for results"),
+    ProbeRecipe(name="touch", steps=5, summary="the same for 5 steps: learns nothing, for tests of whole runs"),
 )
 
 RECIPES = {recipe.name: recipe for recipe in _ALL}

@@ -46,7 +46,7 @@ class FactorEffect:
 
     Each factor is coded from -1/2 at its lowest level to +1/2 at its highest, so a main effect is the change over the
     whole range at the middle of the others, and an interaction of two is how one's effect changes over the other's.
-    ``interval`` is Student's t over blocks (repetition within group).
+    ``interval`` is Student's t over repetitions of a task, each the mean of its groups: these share seeds.
     """
 
     scope: str
@@ -57,7 +57,7 @@ class FactorEffect:
     p_value: float | None
     p_adjusted: float | None
     n_units: int
-    n_blocks: int
+    n_repetitions: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

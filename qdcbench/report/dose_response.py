@@ -49,9 +49,9 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
         title="Outcomes at each level of a dial",
         caption=(
             "Interventional: mean outcome at each level of a factor, the other factors averaged (less that of the null "
-            "of the sweep where the study has one), with 95 % intervals over blocks (a repetition in a group); blocks "
-            "differ among themselves, so that the effect of a factor, which is taken within blocks, can be surer than "
-            "these intervals look. Panels of one unit share a scale."
+            "of the sweep where the study has one), with 95 % intervals over repetitions; these differ among "
+            "themselves, so that the effect of a factor, which is taken within repetitions, can be surer than these "
+            "intervals look. Panels of one unit share a scale."
         ),
         sign=sign_text(analysis, f"n = {n}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),

@@ -44,7 +44,7 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
             "axis": effect.factors[0] if len(effect.factors) == 1 else "", "outcome": effect.outcome,
             "yardstick": yardstick(analysis, effect.outcome), "effect": effect.interval.point,
             "low": effect.interval.low, "high": effect.interval.high, "p_adjusted": effect.p_adjusted,
-            "n": effect.n_units, "blocks": effect.n_blocks, "reason": effect.interval.reason,
+            "n": effect.n_units, "repetitions": effect.n_repetitions, "reason": effect.interval.reason,
         }
         for effect in factorial_in_order(analysis)
     ]  # fmt: skip
@@ -55,8 +55,8 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
         caption=(
             "Interventional: rows of one verified pool are chosen so that one axis changes and the others stay. Change "
             "of the outcome from a dial's lowest level to its highest, the other dials at their middle; hollow: "
-            "interactions, how that change differs over the other dial. 95 % intervals of Student's t over blocks (a "
-            "repetition in a group). Panels that count in the same unit share their scale."
+            "interactions, how that change differs over the other dial. 95 % intervals of Student's t over "
+            "repetitions, each the mean of its groups. Panels that count in the same unit share their scale."
         ),
         sign=sign_text(analysis, f"n ≤ {n}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),

@@ -41,12 +41,12 @@ def _factorial_grid(analysis: Analysis, title: str, effects: Sequence[FactorEffe
     outcomes = list(dict.fromkeys(effect.outcome for effect in effects))
     found = {(factor_name(effect), effect.outcome): effect for effect in effects}
     factors = list(dict.fromkeys((factor_name(effect), len(effect.factors)) for effect in effects))
-    n, blocks = (max(values) for values in zip(*((e.n_units, e.n_blocks) for e in effects), strict=True))
+    n, repetitions = (max(values) for values in zip(*((e.n_units, e.n_repetitions) for e in effects), strict=True))
     return Table(
         name="factorial_grid",
         title=title,
         note=(
-            f"{n} datasets in {blocks} blocks (a repetition in a group); change of the outcome from a dial's lowest "
+            f"{n} datasets in {repetitions} repetitions; change of the outcome from a dial's lowest "
             "level to its highest with 95% intervals; × marks interactions"
         ),
         columns=(

@@ -38,7 +38,7 @@ def study_table(analysis: Analysis) -> Table | None:
             f"edition {analysis.edition}; declared before: the rule was fixed before the runs and is in their records; "
             "effect with 95% interval, then at the level that Holm gives the test; p equiv.: of two one-sided tests "
             "against the smallest effect of interest; detectable: smallest effect with 80% power; independent: "
-            "methods, or blocks of a repetition in a group"
+            "methods, or repetitions"
         ),
         columns=(
             *(Column(key=key, header=key, align="left") for key in _STUDY_WORDS),
@@ -95,7 +95,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
         note=(
             f"edition {analysis.edition}; change of the outcome from a dial's lowest level to its highest, the other "
             "dials at their middle; an interaction is how that change differs over the other dial; 95% intervals of "
-            "Student's t over blocks (a repetition in a group)"
+            "Student's t over repetitions, each the mean of its groups"
         ),
         columns=(
             *(Column(key=key, header=key, align="left") for key in ("scope", "method", "factor", "outcome")),
@@ -103,7 +103,7 @@ def factorial_table(analysis: Analysis) -> Table | None:
             Column(key="p", header="p"),
             Column(key="p_adjusted", header="p adj."),
             Column(key="n_units", header="n"),
-            Column(key="n_blocks", header="blocks"),
+            Column(key="n_repetitions", header="repetitions"),
         ),
         rows=tuple(_factorial_row(analysis, effect) for effect in effects),
         rules=where_changes([(e.scope, e.method, len(e.factors)) for e in effects]),
@@ -118,5 +118,5 @@ def _factorial_row(analysis: Analysis, effect: FactorEffect) -> tuple[Cell, ...]
         p_cell(effect.p_value),
         p_cell(effect.p_adjusted),
         count(effect.n_units),
-        count(effect.n_blocks),
+        count(effect.n_repetitions),
     )

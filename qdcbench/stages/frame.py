@@ -151,9 +151,10 @@ _MADE = {
     "status": "str", "simulated": "bool", "teacher": "str", "budget": "str", "selection": "str", "attempts": "float64",
     "accepted": "float64", "contaminated": "float64", "selected": "float64", "stopped_by": "str",
     "mean_prompt_words": "float64", "mean_completion_words": "float64", "training_words": "float64",
-    "teacher_calls": "float64", "teacher_tokens": "float64", "prompt_tokens": "float64", "completion_tokens": "float64",
-    "failed_calls": "float64", "setup_tokens": "float64", "row_tokens": "float64", "row_tokens_amortised": "float64",
-    "money": "float64", "row_money": "float64", "row_money_amortised": "float64", "failure": "str",
+    "teacher_calls": "float64", "teacher_tokens": "float64", "teacher_prompt_tokens": "float64",
+    "teacher_completion_tokens": "float64", "failed_calls": "float64", "setup_tokens": "float64",
+    "row_tokens": "float64", "row_tokens_amortised": "float64", "money": "float64", "row_money": "float64",
+    "row_money_amortised": "float64", "failure": "str",
 }  # fmt: skip
 """What was asked of a run and what came of it, with the column's type."""
 
@@ -179,7 +180,7 @@ def _of_dataset(dataset: DatasetSummary) -> dict[str, Any]:
         "selected": dataset.selected, "stopped_by": dataset.stopped_by,
         "mean_prompt_words": dataset.mean_prompt_words, "mean_completion_words": dataset.mean_completion_words,
         "training_words": training_words(dataset), "teacher_calls": usage.calls, "teacher_tokens": usage.tokens,
-        "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
+        "teacher_prompt_tokens": usage.prompt_tokens, "teacher_completion_tokens": usage.completion_tokens,
         "failed_calls": usage.failed_calls, "setup_tokens": cost.setup_tokens, "row_tokens": cost.tokens,
         "row_tokens_amortised": cost.tokens_amortised, "money": usage.money, "row_money": cost.money,
         "row_money_amortised": cost.money_amortised,

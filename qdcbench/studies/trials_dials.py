@@ -9,7 +9,7 @@ import numpy as np
 from qdcbench.stats.bootstrap import FloatArray
 from qdcbench.stats.compare import sign_flip_p
 from qdcbench.stats.equivalence import equivalence_p
-from qdcbench.stats.factorial import block_mean, coded, partial_effect
+from qdcbench.stats.factorial import Blocks, block_mean, coded, partial_effect
 from qdcbench.studies.tally import LEVEL, Batch, Tally
 
 __all__ = ["MARGIN", "TurnedDial", "dials_trial"]
@@ -20,6 +20,12 @@ LEVELS = np.array(list(product((0.0, 1.0, 2.0), repeat=3)))
 MARGIN = 0.5
 """Effects nearer to zero than this are to be called too small to matter."""
 
+SHARED_SLOPE, SHARED_NOISE = 0.9, 0.25
+"""Share of the variance of a dial's effect, and of a dataset's noise, that settings of a repetition have in common.
+
+About what `results/factorial` shows: slopes of its two teachers correlate by .8 to .99, residuals by .2 to .25.
+"""
+
 OTHER_EFFECTS = np.array([0.8, -0.5])
 BLOCK_SPREAD = 2.0
 
@@ -29,8 +35,8 @@ class TurnedDial:
     """One dial of three that moves the outcome by ``effect`` over its range, in standard deviations of a dataset.
 
     ``settings`` times ``repetitions`` are the blocks. ``own_slopes`` is the standard deviation of the effect between
-    blocks; ``errors`` are normal, have the tails of Student's t with 3 degrees of freedom, or are twice as large in one
-    setting.
+    blocks, most of which settings of a repetition share; ``errors`` are normal, have the tails of Student's t with 3
+    degrees of freedom, or are twice as large in one setting.
     """
 
     settings: int
@@ -41,13 +47,16 @@ class TurnedDial:
 
 
 def dials_trial(batch: Batch[TurnedDial]) -> Tally:
-    """Count what the t over blocks, the sign flips and the two one-sided tests say of the first dial."""
+    """Count what the t over repetitions, the sign flips and the two one-sided tests say of the first dial."""
     tally, planted = Tally(), batch.planted
-    strata = [f"setting {place}" for place in range(planted.settings) for _ in range(planted.repetitions)]
+    places = [(f"setting {place}", turn) for place in range(planted.settings) for turn in range(planted.repetitions)]
+    settings, turns = zip(*places, strict=True)
+    blocks = Blocks(settings=settings, tasks=("task",) * len(places), repetitions=turns)
     for edition in batch.editions:
         rng = batch.stream(edition)
-        slopes = np.array([_slope(_block(planted, stratum, rng)) for stratum in strata])
-        found, name = block_mean(slopes, strata), "first dial"
+        common = [_Common.drawn(rng) for _ in range(planted.repetitions)]
+        slopes = np.array([_slope(_block(planted, setting, common[turn], rng)) for setting, turn in places])
+        found, name = block_mean(slopes, blocks), "first dial"
         interval, p_value = found.interval(), found.p_value
         if p_value is None or found.stderr is None or found.df is None or found.estimate is None:
             tally.count(name, "answered", planted.effect, False)
@@ -55,20 +64,38 @@ def dials_trial(batch: Batch[TurnedDial]) -> Tally:
         assert interval.low is not None and interval.high is not None
         tally.count(name, "rejected at 5 %", planted.effect, p_value < LEVEL)
         tally.count(name, "covered", planted.effect, interval.low <= planted.effect <= interval.high)
-        tally.count(name, "rejected by sign flips", planted.effect, sign_flip_p(slopes, rng) < LEVEL)
+        tally.count(name, "rejected by sign flips", planted.effect, sign_flip_p(_by_turn(slopes, turns), rng) < LEVEL)
         small = equivalence_p(found.estimate, found.stderr, found.df, MARGIN) < LEVEL
         tally.count(name, "called too small to matter", planted.effect, small)
     return tally
 
 
-def _block(planted: TurnedDial, stratum: str, rng: np.random.Generator) -> FloatArray:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Common:
+    """What the settings of a repetition share: a deviation of the slope and of each dataset."""
+
+    slope: float
+    noise: FloatArray
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> "_Common":
+        """Draw both, standard normal."""
+        return cls(slope=float(rng.standard_normal()), noise=rng.standard_normal(len(LEVELS)))
+
+
+def _by_turn(slopes: FloatArray, turns: tuple[int, ...]) -> FloatArray:
+    return np.array([slopes[np.array(turns) == turn].mean() for turn in sorted(set(turns))])
+
+
+def _block(planted: TurnedDial, setting: str, common: _Common, rng: np.random.Generator) -> FloatArray:
     """Draw the outcomes of a block, (datasets,)."""
     dials = coded(LEVELS, 0.0, 2.0)
-    effects = np.concatenate([[planted.effect + planted.own_slopes * rng.standard_normal()], OTHER_EFFECTS])
-    noise = rng.standard_normal(len(dials))
+    own = np.sqrt(SHARED_SLOPE) * common.slope + np.sqrt(1 - SHARED_SLOPE) * rng.standard_normal()
+    effects = np.concatenate([[planted.effect + planted.own_slopes * own], OTHER_EFFECTS])
+    noise = np.sqrt(SHARED_NOISE) * common.noise + np.sqrt(1 - SHARED_NOISE) * rng.standard_normal(len(dials))
     if planted.errors == "heavy tails":
         noise = noise * np.sqrt(1.0 / rng.chisquare(3, size=len(dials)))
-    elif planted.errors == "one setting noisier" and stratum == "setting 0":
+    elif planted.errors == "one setting noisier" and setting == "setting 0":
         noise = 2.0 * noise
     outcomes: FloatArray = dials @ effects + BLOCK_SPREAD * rng.standard_normal() + noise
     return outcomes

@@ -10,9 +10,9 @@ from qdcbench.records.study import Answer
 from qdcbench.stats.equivalence import equivalence_p
 
 __all__ = [
-    "FEWEST_BLOCKS",
     "FEWEST_CLUSTERS",
     "FEWEST_DATASETS",
+    "FEWEST_REPETITIONS",
     "Estimate",
     "combined",
     "decided",
@@ -21,7 +21,7 @@ __all__ = [
 
 FEWEST_CLUSTERS = 6
 FEWEST_DATASETS = 12
-FEWEST_BLOCKS = 3
+FEWEST_REPETITIONS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +66,13 @@ class Estimate:
         return self.p_equivalence(test.smallest_effect) if test.expect == "stays" else self.p_value
 
 
-def decided(study: Study, test: StudyTest, estimate: Estimate, adjusted: Interval) -> tuple[Answer, str]:
+def decided(
+    study: Study, test: StudyTest, estimate: Estimate, adjusted: Interval, widest: Interval
+) -> tuple[Answer, str]:
     """Apply the rule to one test; the second item is the reason where the answer is undetermined.
 
-    ``adjusted`` is the interval at the level that Holm gives the test.
+    ``adjusted`` is the interval at the level that Holm gives the test, ``widest`` the one at the level of Bonferroni:
+    that a claimed effect is too small to matter is another hypothesis than the one that Holm's steps are about.
     """
     few = _too_few(study, estimate)
     if few:
@@ -81,7 +84,7 @@ def decided(study: Study, test: StudyTest, estimate: Estimate, adjusted: Interva
         return "undetermined", apart
     sign, margin = (-1.0 if test.expect == "falls" else 1.0), test.smallest_effect
     low, high = sorted(sign * bound for bound in (adjusted.low, adjusted.high))
-    small = -margin < low and high < margin
+    small = _within(adjusted if test.expect == "stays" else widest, margin)
     if test.expect == "stays":
         far = low >= margin or high <= -margin
         answer: Answer = "supported" if small else "contradicted"
@@ -98,13 +101,20 @@ def decided(study: Study, test: StudyTest, estimate: Estimate, adjusted: Interva
     return answer, ""
 
 
+def _within(interval: Interval, margin: float) -> bool:
+    return interval.low is not None and interval.high is not None and max(-interval.low, interval.high) < margin
+
+
 def _too_few(study: Study, estimate: Estimate) -> str:
     n, k = estimate.n_units, estimate.n_clusters
     if study.design == "observational" and (k < FEWEST_CLUSTERS or n < FEWEST_DATASETS):
         least = f"at least {FEWEST_DATASETS} of {FEWEST_CLUSTERS}"
         return estimate.reason * (n == 0) or f"{n} datasets of {k} methods are too few ({least})"
-    if study.design == "interventional" and k < FEWEST_BLOCKS:
-        return estimate.reason * (n == 0) or f"{k} blocks are too few (at least {FEWEST_BLOCKS})"
+    if study.design == "interventional" and k < FEWEST_REPETITIONS:
+        return (
+            estimate.reason * (n == 0)
+            or f"{k} {'repetition is' if k == 1 else 'repetitions are'} too few (at least {FEWEST_REPETITIONS})"
+        )
     return ""
 
 
@@ -140,7 +150,8 @@ def rule_of(study: Study) -> str:
     among = f"the level that Holm gives it among all {study.design} tests of the scope (alpha {study.alpha:g})"
     return (
         f"{_estimated(study)} Interval at {among}. Supported if all hold: {wanted}. Contradicted if one interval lies "
-        "on the other side of zero, or within the margin where a change is claimed, or wholly beyond it where none is. "
+        "on the other side of zero, or (at Bonferroni's level) within the margin where a change is claimed, or wholly "
+        "beyond it where none is. "
         f"{_guard(study)}"
     )
 
@@ -162,7 +173,8 @@ def _estimated(study: Study) -> str:
     against = f", less that of {study.against} at the same level and repetition" if study.against else ""
     return (
         f"Change of the outcome from the lowest to the highest {study.factor} of {study.method}{against}: slope "
-        "in each block (a repetition in a group) with the other dials held, Student's t over blocks within groups."
+        "in each repetition and group with the other dials held, Student's t over repetitions, each the mean of its "
+        "groups, which share seeds."
     )
 
 
@@ -174,6 +186,6 @@ def _guard(study: Study) -> str:
             "datasets."
         )
     return (
-        f"Undetermined otherwise, with fewer than {FEWEST_BLOCKS} blocks, and where groups have opposite effects "
-        "beyond error."
+        f"Undetermined otherwise, with fewer than {FEWEST_REPETITIONS} repetitions, and where groups have opposite "
+        "effects beyond error."
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from qdcbench.claims import AXES
 from qdcbench.records import FactorEffect, SuiteFacts
-from qdcbench.stages.analysis.interventions import Block, Dials, block_of, dials_of, outcome_of
+from qdcbench.stages.analysis.interventions import Block, Dials, block_of, dials_of, outcome_of, placed
 from qdcbench.stages.analysis.rankings import primary_scores, ranked_scores
 from qdcbench.stages.analysis.units import Unit
 from qdcbench.stats.bootstrap import FloatArray
@@ -125,7 +125,7 @@ def _fitted(columns: FloatArray, held: FloatArray, outcome: FloatArray) -> list[
 def _effect(
     crossed: _Crossed, outcome: str, factors: tuple[str, ...], slopes: dict[Block, float], sizes: dict[Block, int]
 ) -> FactorEffect:
-    found = block_mean(np.array(list(slopes.values())), [group for group, _ in slopes])
+    found = block_mean(np.array(list(slopes.values())), placed(slopes))
     return FactorEffect(
         scope=crossed.scope,
         method=crossed.method,
@@ -135,5 +135,5 @@ def _effect(
         p_value=found.p_value,
         p_adjusted=None,
         n_units=sum(sizes[block] for block in slopes),
-        n_blocks=len(slopes),
+        n_repetitions=found.n_repetitions,
     )

@@ -1,7 +1,7 @@
 """Interventional studies: what an outcome does as one dial of a method is turned, the rest of a block being equal."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,10 @@ from qdcbench.stages.analysis.decisions import Estimate
 from qdcbench.stages.analysis.units import Unit
 from qdcbench.stats.bootstrap import FloatArray
 from qdcbench.stats.compare import sign_flip_p
-from qdcbench.stats.factorial import block_mean, coded, partial_effect
+from qdcbench.stats.factorial import Blocks, block_mean, coded, partial_effect
 from qdcbench.stats.power import detectable_effect
 
-__all__ = ["Block", "Dials", "block_of", "dials_of", "estimates", "outcome_of"]
+__all__ = ["Block", "Dials", "block_of", "dials_of", "estimates", "outcome_of", "placed"]
 
 Block = tuple[str, int]
 """Group and repetition: arms in it share seeds, pool and teacher."""
@@ -58,6 +58,16 @@ class _Trial:
 def block_of(unit: Unit) -> Block:
     """Return the block a dataset is in."""
     return unit.group, unit.record.spec.repetition
+
+
+def _task_of(group: str) -> str:
+    return group.partition("|")[0]
+
+
+def placed(blocks: Iterable[Block]) -> Blocks:
+    """Return where blocks belong, in their order."""
+    groups, repetitions = zip(*blocks, strict=True) if (blocks := list(blocks)) else ((), ())
+    return Blocks(settings=tuple(groups), tasks=tuple(map(_task_of, groups)), repetitions=tuple(repetitions))
 
 
 def outcome_of(unit: Unit, outcome: str) -> float | None:
@@ -111,7 +121,7 @@ def _estimate(trial: _Trial, dials: Dials, test: StudyTest) -> Estimate:
         slope = _slope(values, dials, factor)
         if slope is not None:
             slopes[block] = slope
-    found = block_mean(np.array(list(slopes.values())), [group for group, _ in slopes])
+    found = block_mean(np.array(list(slopes.values())), placed(slopes))
     used = sum(len(blocks[block]) for block in slopes)
     return Estimate(
         unit=f"change of {test.outcome} from {factor} = {low:g} to {high:g}",
@@ -120,10 +130,10 @@ def _estimate(trial: _Trial, dials: Dials, test: StudyTest) -> Estimate:
         df=found.df,
         p_value=found.p_value,
         n_units=used,
-        n_clusters=len(slopes),
+        n_clusters=found.n_repetitions,
         reason=found.reason if slopes else f"no block has {test.outcome} at two levels of {factor}",
         left_out=_left_out(trial.promised - used, trial.promised),
-        p_permutation=_sign_flips(trial, test, np.array(list(slopes.values()))),
+        p_permutation=_sign_flips(trial, test, _by_repetition(slopes)),
         detectable=detectable_effect(found.stderr, found.df) if found.stderr and found.df else None,
         curve=_curve({block: blocks[block] for block in slopes}, factor),
         by_group=_by_group(slopes),
@@ -170,6 +180,14 @@ def _sign_flips(trial: _Trial, test: StudyTest, slopes: FloatArray) -> float | N
     return sign_flip_p(slopes, array_stream(trial.root_seed, "analyze/studies", axes))
 
 
+def _by_repetition(slopes: Mapping[Block, float]) -> FloatArray:
+    """Return the mean slope of each repetition of a task, shape (repetitions,)."""
+    found: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for (group, repetition), slope in slopes.items():
+        found[_task_of(group), repetition].append(slope)
+    return np.array([np.mean(values) for _, values in sorted(found.items())])
+
+
 def _curve(blocks: Mapping[Block, Sequence[tuple[Unit, float]]], factor: str) -> tuple[LevelMean, ...]:
     """Return the mean outcome by level, the other dials averaged within each block."""
     by_level: dict[float, dict[Block, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -179,19 +197,17 @@ def _curve(blocks: Mapping[Block, Sequence[tuple[Unit, float]]], factor: str) ->
     return tuple(
         LevelMean(
             level=level,
-            mean=block_mean(
-                np.array([np.mean(values) for values in found.values()]), [group for group, _ in found]
-            ).interval(),
+            mean=block_mean(np.array([np.mean(values) for values in found.values()]), placed(found)).interval(),
         )
         for level, found in sorted(by_level.items())
     )
 
 
 def _by_group(slopes: Mapping[Block, float]) -> tuple[tuple[str, Interval], ...]:
-    groups: dict[str, list[float]] = defaultdict(list)
-    for (group, _), slope in slopes.items():
-        groups[group].append(slope)
+    groups: dict[str, dict[Block, float]] = defaultdict(dict)
+    for block, slope in slopes.items():
+        groups[block[0]][block] = slope
     return tuple(
-        (group, block_mean(np.array(values), [group] * len(values)).interval())
+        (group, block_mean(np.array(list(values.values())), placed(values)).interval())
         for group, values in sorted(groups.items())
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from qdcbench.records import AxisShare, Collinearity, Interval, SuiteFacts
 from qdcbench.seeds import array_stream
+from qdcbench.stages.analysis.decisions import FEWEST_CLUSTERS, FEWEST_DATASETS
 from qdcbench.stages.analysis.table import AXES, LENGTH, TRAINING_WORDS, Sample, Samples, Table, told_apart
 from qdcbench.stats.bootstrap import Bootstrap, FloatArray
 from qdcbench.stats.collinearity import correlations, variance_inflation
@@ -77,6 +78,11 @@ def _why_not(sample: Sample, held: Mapping[str, FloatArray]) -> str:
         return "no two datasets of a group have the score, the three primaries, training words and length"
     if not held:
         return "nothing that could explain it varies within groups"
+    clusters = int(np.unique(sample.clusters).size)
+    if sample.n < FEWEST_DATASETS or clusters < FEWEST_CLUSTERS:
+        # With as many regressors as methods the shares of nearly all of the variance would be those of chance.
+        least = f"at least {FEWEST_DATASETS} of {FEWEST_CLUSTERS}"
+        return f"{sample.n} datasets of {clusters} methods are too few ({least})"
     if sample.n - np.unique(sample.groups).size - len(held) < 1:
         return f"{sample.n} datasets are too few for {len(held)} regressors"
     return ""

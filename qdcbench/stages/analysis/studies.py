@@ -133,7 +133,10 @@ def _results(
     for study in asked:
         levels = holm_levels(p, study.alpha)
         mine = [
-            (_outcome(t, float(levels[i]), None if np.isnan(adjusted[i]) else float(adjusted[i])), t.estimate)
+            (
+                _outcome(t, float(levels[i]), None if np.isnan(adjusted[i]) else float(adjusted[i]), len(family)),
+                t.estimate,
+            )
             for i, t in enumerate(family)
             if t.study is study
         ]
@@ -141,11 +144,12 @@ def _results(
     return found
 
 
-def _outcome(tested: _Tested, level: float, p_adjusted: float | None) -> OutcomeResult:
+def _outcome(tested: _Tested, level: float, p_adjusted: float | None, n_tests: int) -> OutcomeResult:
     test, estimate = tested.test, tested.estimate
     # Two one-sided tests at alpha are the interval at 1 - 2 alpha, so that the answer is that of the p-value.
     own = 1 - 2 * (1 - level) if test.expect == "stays" else level
-    answer, reason = decided(tested.study, test, estimate, estimate.interval(own))
+    widest = estimate.interval(1 - tested.study.alpha / n_tests)
+    answer, reason = decided(tested.study, test, estimate, estimate.interval(own), widest)
     return OutcomeResult(
         outcome=test.outcome,
         expect=test.expect,
@@ -198,7 +202,7 @@ def _result(
 
 def _part(study: Study, test: OutcomeResult, estimate: Estimate) -> str:
     """Return what one test says, as a clause of the sentence."""
-    clustered = "methods" if study.design == "observational" else "blocks"
+    clustered = "methods" if study.design == "observational" else "repetitions"
     size = f"{test.n_units} datasets of {test.n_clusters} {clustered}"
     shown = test.adjusted
     notes = [size]
