@@ -1,5 +1,6 @@
 """Figure ``studies``: what each study found, observational beside interventional, in smallest effects of interest."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from matplotlib.artist import Artist
@@ -23,8 +24,8 @@ Row = Mapping[str, str | float | int | bool | None]
 Line = tuple[str, str]
 """A study's name and what one of its tests expects: the tests of both designs stand in one line."""
 
-_LINE, _HEAD = 0.15, 0.19
-"""Inches of a line and of a claim's heading."""
+_LINE, _HEAD, _MORE = 0.15, 0.19, 0.11
+"""Inches of a line, of a claim's heading, and of its second line."""
 _COLUMN = 3.6
 _LETTERS = 56
 """Letters of a claim that fit above one column."""
@@ -47,7 +48,8 @@ def data(analysis: Analysis, records: Sequence[RunRecord]) -> FigureData:
             "standard deviations of the outcome per standard deviation of the factor in an observational design, "
             "units of the outcome from the factor's lowest level to its highest in an interventional one; at the "
             "right the effect in its own units with its 95 % interval. Thick: that interval; thin: at the level that "
-            "Holm gives the test; small marks: each group alone. Grey: too small to be of interest."
+            "Holm gives the test; small marks: each group alone. Grey: too small to be of interest. n: "
+            "datasets / what is independent of them, methods or repetitions."
         ),
         sign=sign_text(analysis, f"n ≤ {n}", (bool(row["simulated"]) for row in rows)),
         rows=tuple(rows),
@@ -81,7 +83,8 @@ def draw(figure_data: FigureData) -> Figure:
     rows = figure_data.rows
     scopes = list(dict.fromkeys(str(row["scope"]) for row in rows)) or [""]
     designs = [d for d in DESIGNS if any(row["design"] == d for row in rows)] or [DESIGNS[0]]
-    heights = [_height([row for row in rows if row["scope"] == scope]) for scope in scopes]
+    headings = _headings(rows, figure_data.labels, _LETTERS * len(designs))
+    heights = [_height([row for row in rows if row["scope"] == scope], headings) for scope in scopes]
     figure = Figure(figsize=(_COLUMN * len(designs), sum(heights) + 0.55 * len(scopes) + 0.55), dpi=200,
                     layout="constrained")  # fmt: skip
     FigureCanvasAgg(figure)
@@ -89,13 +92,13 @@ def draw(figure_data: FigureData) -> Figure:
     panels = figure.subplots(len(scopes), len(designs), squeeze=False, height_ratios=heights, sharey="row")
     for line, scope in zip(panels, scopes, strict=True):
         own = [row for row in rows if row["scope"] == scope]
-        places, heads = _places(own)
+        places, heads = _places(own, headings)
         for axes, design in zip(line, designs, strict=True):
             _panel(axes, [row for row in own if row["design"] == design], places)
             where = scope if "|" in scope else scope_title(scope)
             title = f"{where}|{design}" if axes is line[0] else design
             panel_title(axes, title, simulated=False, width=54)
-        _names(line[0], places, heads, _LETTERS * len(designs), figure_data.labels)
+        _names(line[0], places, {headings[study]: y for study, y in heads.items()})
     for axes in panels[-1]:
         axes.set_xlabel("effect / smallest effect of interest")
     legend(figure, _keys(rows), columns=3)
@@ -119,14 +122,23 @@ def _face(answer: str) -> str:
     return "white" if answer == "undetermined" else _COLOURS[answer]
 
 
-def _places(rows: Sequence[Row]) -> tuple[dict[Line, float], dict[str, float]]:
+def _headings(rows: Sequence[Row], claims: Mapping[str, str], letters: int) -> dict[str, str]:
+    """Return what stands above each study's tests: its name and claim, in two lines of that many letters at most."""
+    return {
+        study: "\n".join(textwrap.wrap(printable(f"{study}: {claims.get(study, '')}", 2 * letters - 9), letters)[:2])
+        for study in dict.fromkeys(str(row["study"]) for row in rows)
+    }
+
+
+def _places(rows: Sequence[Row], headings: Mapping[str, str]) -> tuple[dict[Line, float], dict[str, float]]:
     """Where on a panel each test's line and each study's heading stand, in inches from the top."""
     lines: dict[Line, float] = {}
     heads: dict[str, float] = {}
     y = 0.0
     for study in dict.fromkeys(str(row["study"]) for row in rows):
-        heads[study] = y + _HEAD / 2
-        y += _HEAD
+        height = _HEAD + _MORE * headings[study].count("\n")
+        heads[study] = y + height / 2
+        y += height
         for test in dict.fromkeys(str(row["test"]) for row in rows if row["study"] == study):
             lines[study, test] = y + _LINE / 2
             y += _LINE
@@ -134,23 +146,21 @@ def _places(rows: Sequence[Row]) -> tuple[dict[Line, float], dict[str, float]]:
     return lines, heads
 
 
-def _height(rows: Sequence[Row]) -> float:
-    return max(_places(rows)[0].values(), default=0.5) + _LINE
+def _height(rows: Sequence[Row], headings: Mapping[str, str]) -> float:
+    return max(_places(rows, headings)[0].values(), default=0.5) + _LINE
 
 
-def _names(
-    axes: Axes, places: Mapping[Line, float], heads: Mapping[str, float], letters: int, claims: Mapping[str, str]
-) -> None:
-    """Write tests beside the left panel, and above those of a study its claim, as wide as the figure."""
+def _names(axes: Axes, places: Mapping[Line, float], headings: Mapping[str, float]) -> None:
+    """Write tests beside the left panel, and the headings above those of a study, as wide as the figure."""
     axes.set_yticks(list(places.values()), [printable(test, 30) for _, test in places], parse_math=False)
     axes.set_ylim(max(places.values(), default=0.5) + _LINE / 2 + 0.02, 0.0)
     figure = axes.get_figure(root=True)
     assert figure is not None
     across = blended_transform_factory(figure.transFigure, axes.transData)
-    for study, y in heads.items():
+    for heading, y in headings.items():
         text = axes.text(
-            0.01, y, printable(f"{study}: {claims.get(study, '')}", letters), transform=across, fontsize=6.3,
-            weight="bold", va="center", color=INK, parse_math=False,
+            0.01, y, heading, transform=across, fontsize=6.3, weight="bold", va="center", color=INK, parse_math=False,
+            linespacing=1.1,
         )  # fmt: skip
         text.set_in_layout(False)
 
