@@ -16,11 +16,12 @@ from qdcbench.stages.context import AttemptLog, Context, Given, Tools
 from qdcbench.suite import read_suite
 
 SUITES = {
-    "quality_dial": (30, ["F1"]),
-    "diversity_dial": (54, ["F2", "F2 copies"]),
-    "complexity_dial": (30, ["F3"]),
-    "factorial": (162, ["F1", "F2", "F3"]),
-    "tradeoff": (48, ["T"]),
+    "quality_dial": (30, 3, ["F1"]),
+    "diversity_dial": (54, 3, ["F2", "F2 copies"]),
+    "complexity_dial": (30, 3, ["F3"]),
+    "factorial": (162, 3, ["F1", "F2", "F3"]),
+    "replication": (216, 8, ["F1", "F2", "F3", "F2 reversed", "F3 by kind"]),
+    "tradeoff": (48, 3, ["T"]),
 }
 
 
@@ -35,11 +36,12 @@ def planned(name: str, registry: Registry) -> Plan:
 
 
 @pytest.mark.parametrize("name", SUITES)
-def test_a_suite_has_its_cells_and_studies_and_three_repetitions(name: str, registry: Registry) -> None:
+def test_a_suite_has_its_cells_repetitions_and_studies(name: str, registry: Registry) -> None:
     plan = planned(name, registry)
-    cells, studies = SUITES[name]
+    cells, repetitions, studies = SUITES[name]
     assert len(plan.cells) == cells and [study.name for study in plan.suite.studies] == studies
-    assert {cell.repetition for cell in plan.cells} == {0, 1, 2} and len({cell.run_id for cell in plan.cells}) == cells
+    assert {cell.repetition for cell in plan.cells} == set(range(repetitions))
+    assert len({cell.run_id for cell in plan.cells}) == cells
     assert all(study.design == "interventional" for study in plan.suite.studies)
     # Every cell carries the same digest of each declaration, so that a rule changed after the runs is seen.
     promised = plan.cells[0].studies
@@ -54,7 +56,7 @@ def test_the_factorial_crosses_all_levels(registry: Registry) -> None:
     assert points == set(product(*levels)) and [len(level) for level in levels] == [2, 3, 3, 3]
 
 
-@pytest.mark.parametrize("name", ["quality_dial", "diversity_dial", "complexity_dial", "factorial"])
+@pytest.mark.parametrize("name", [name for name in SUITES if name != "tradeoff"])
 def test_a_dial_starts_from_the_same_pool_in_every_arm(name: str, registry: Registry) -> None:
     cells = planned(name, registry).cells
     assert (
@@ -99,7 +101,7 @@ def test_only_a_control_is_told_the_structure_of_a_prompt() -> None:
 
 def test_the_page_lists_every_suite_and_parameter(registry: Registry) -> None:
     page = (Path(__file__).resolve().parent.parent / "docs" / "interventions.md").read_text(encoding="utf-8")
-    for name, (cells, studies) in SUITES.items():
+    for name, (cells, _, studies) in SUITES.items():
         assert any(f"`{name}`" in line and f"| {cells} |" in line and f"| {', '.join(studies)} |" in line
                    for line in page.splitlines())  # fmt: skip
     for parameter in registry.method("dialled").plugin.params.__dataclass_fields__:
