@@ -132,3 +132,13 @@ def test_too_small_to_matter_needs_the_wider_interval() -> None:
     assert wide.high > 0.1 > narrow.high
     assert decided(TURNED, test, estimate, narrow, narrow)[0] == "contradicted"
     assert decided(TURNED, test, estimate, narrow, wide)[0] == "undetermined"
+
+
+def test_a_side_of_zero_is_not_enough_where_the_effect_may_be_too_small() -> None:
+    estimate = between(0.01, 0.09)
+    test = StudyTest(outcome="id", expect="rises", smallest_effect=0.1)
+    narrow, wide = estimate.interval(0.95), estimate.interval(0.999)
+    assert 0 < narrow.low < narrow.high < 0.1 < wide.high
+    answer, reason = decided(TURNED, test, estimate, narrow, wide)
+    assert (answer, reason) == ("undetermined", "it lies on that side of zero, but perhaps too near to matter")
+    assert decided(TURNED, replace(test, expect="falls"), estimate, narrow, wide)[0] == "contradicted"

@@ -6,7 +6,14 @@ from typing import Literal
 from qdcbench.canon import digest, plain
 from qdcbench.records.interval import Interval
 
-__all__ = ["Answer", "Design", "Expect", "LevelMean", "OutcomeResult", "Study", "StudyResult", "StudyTest"]
+__all__ = ["RULES", "Answer", "Design", "Expect", "LevelMean", "OutcomeResult", "Study", "StudyResult", "StudyTest"]
+
+RULES = 2
+"""Version of all that decides a study beside its declaration: effect, error, adjustment, guards.
+
+It is part of every digest; raised whenever the code would decide otherwise. 1: the error of interventions over blocks,
+2: over repetitions.
+"""
 
 Answer = Literal["supported", "contradicted", "undetermined"]
 
@@ -51,13 +58,13 @@ class Study:
 
     @property
     def sha256(self) -> str:
-        """Digest of the whole declaration; a record carries it, so that a rule changed after the runs is seen."""
-        return digest(plain(self))
+        """Digest of declaration and ``RULES``; a record carries it, so that a rule changed after the runs is seen."""
+        return digest({"study": plain(self), "rules": RULES})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LevelMean:
-    """Mean outcome at one level of a factor, over blocks, the other factors averaged."""
+    """Mean outcome at one level of a factor, over repetitions, the other factors averaged."""
 
     level: float
     mean: Interval
@@ -70,7 +77,7 @@ class OutcomeResult:
     ``effect`` has the 95 % interval, ``adjusted`` the one at the level that Holm gives this test among all tests of its
     design and scope. ``p_equivalence`` is of two one-sided tests against ``smallest_effect`` (None where not tested).
     ``detectable`` is the smallest true effect found with 80 % power at this standard error. ``n_units`` counts
-    datasets, ``n_clusters`` what is independent: methods, or blocks of a repetition in a group.
+    datasets, ``n_clusters`` what is independent: methods, or repetitions.
     """
 
     outcome: str

@@ -1,8 +1,8 @@
 """Effects of dials that were set on purpose: a slope in each block, and the mean of the slopes over blocks.
 
 A block is a repetition in one setting: its arms share seeds, pool and teacher, so whatever is peculiar to it is in all
-of them and leaves their differences. Blocks of one repetition in different settings share seeds too: with two teachers
-their slopes were seen to correlate up to .99. So repetitions are what is independent, not blocks or datasets.
+of them and leaves their differences. Blocks of one repetition in different settings share seeds too. So repetitions are
+what is independent, not blocks or datasets.
 """
 
 from collections.abc import Sequence

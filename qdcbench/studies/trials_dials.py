@@ -23,7 +23,7 @@ MARGIN = 0.5
 SHARED_SLOPE, SHARED_NOISE = 0.9, 0.25
 """Share of the variance of a dial's effect, and of a dataset's noise, that settings of a repetition have in common.
 
-About what `results/factorial` shows: slopes of its two teachers correlate by .8 to .99, residuals by .2 to .25.
+Assumed: three repetitions of `results/factorial` cannot tell how much it is.
 """
 
 OTHER_EFFECTS = np.array([0.8, -0.5])

@@ -90,10 +90,14 @@ def decided(
         answer: Answer = "supported" if small else "contradicted"
         if not small and not far:
             return "undetermined", "the interval holds effects that matter and effects that do not"
+    elif small or high < 0:
+        answer = "contradicted"
+    elif low <= 0:
+        return "undetermined", "the interval holds zero and effects that matter"
+    elif _within(adjusted, margin):
+        return "undetermined", "it lies on that side of zero, but perhaps too near to matter"
     else:
-        answer = "supported" if low > 0 and not small else "contradicted"
-        if low <= 0 <= high and not small:
-            return "undetermined", "the interval holds zero and effects that matter"
+        answer = "supported"
     if study.design == "observational":
         hangs = _hangs_on_one(estimate, margin, small=small)
         if hangs:
