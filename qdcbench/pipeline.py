@@ -1,12 +1,14 @@
 """Run one spec through the stages; an error becomes a failed record that keeps what was finished."""
 
+import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from qdcbench.canon import canonical_json
 from qdcbench.errors import ConfigError, PluginError, QdcError
 from qdcbench.provenance import now, provenance
 from qdcbench.records import DatasetSummary, Failure, Measurement, ProbeRun, RunRecord, RunSpec, Score
@@ -15,9 +17,13 @@ from qdcbench.stages.generate import SyntheticDataset, generate, partial
 from qdcbench.stages.measure import measure
 from qdcbench.stages.probe import train_and_evaluate
 from qdcbench.stages.select import TrainingSet, training_set
+from qdcbench.store import Store, write_atomic
 from qdcbench.teachers.account import CapReached, NotRecorded
 
 __all__ = ["run_spec"]
+
+SECONDS = "seconds"
+"""Folder of a store that says what the stages of each run took when they did their work."""
 
 
 @dataclass
@@ -98,6 +104,15 @@ def _stages(spec: RunSpec, bench: Bench, done: _Progress, report: Callable[[str]
         done.scores += scores
 
 
+def _longest(store: Store, run_id: str, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the most that each stage of a run took in this store: what is there already is found in no time."""
+    path = store.root / SECONDS / f"{run_id}.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    longest = {stage: max(took, before.get(stage, 0.0)) for stage, took in seconds.items()}
+    write_atomic(path, canonical_json({**before, **longest}))
+    return longest
+
+
 def run_spec(
     spec: RunSpec, bench: Bench, report: Callable[[str], None] = lambda stage: None, *, probes: bool = True
 ) -> RunRecord:
@@ -124,6 +139,8 @@ def run_spec(
             done.dataset = _spent(spec, bench)
         message = " ".join(str(error).split()) or "no message"
         failure = Failure(stage=done.stage, kind=type(error).__name__, message=message[:2000], traceback_tail=tail)
+    else:
+        done.seconds = _longest(bench.store, spec.run_id, done.seconds)
     return RunRecord(
         run_id=spec.run_id,
         spec=spec,

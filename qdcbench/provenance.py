@@ -53,7 +53,7 @@ def _packages() -> dict[str, str]:
 
 
 def provenance(started: str, seconds: Mapping[str, float]) -> Provenance:
-    """Describe this process; ``seconds`` are wall seconds per stage, 0 where the result was cached."""
+    """Describe this process; ``seconds`` are wall seconds per stage, of the run that made what is in the store."""
     commit, dirty = _commit()
     return Provenance(
         commit=commit,

@@ -122,6 +122,19 @@ def test_running_again_runs_nothing_and_verify_finds_no_difference(unbroken):
     assert verified.returncode == 0, verified.stdout
 
 
+def test_an_edition_made_again_from_the_store_keeps_the_seconds_that_its_work_took(unbroken):
+    folder, _ = unbroken
+    ended = run(folder, "--edition", "again", "--no-report")
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    took = [
+        {path.name: json.loads(path.read_text())["provenance"]["seconds"] for path in edition.rglob("runs/**/*.json")}
+        for edition in (folder / "results" / "small", folder / "results" / "again")
+    ]
+    assert took[0].keys() == took[1].keys() and max(stages["probe"] for stages in took[0].values()) > 1
+    for name, stages in took[0].items():
+        assert all(took[1][name][stage] >= seconds - 0.001 for stage, seconds in stages.items())
+
+
 def kill(folder, ready):
     """Start the suite, wait until it is ``ready`` and end it by SIGKILL before it is finished."""
     process = subprocess.Popen(
