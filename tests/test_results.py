@@ -10,7 +10,7 @@ from qdcbench.editions import load_edition, path_for
 from qdcbench.stages.analyze import analyze
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ("factorial", "methods", "replication", "standard", "tradeoff")
+COMMITTED = ("budget_curve", "factorial", "methods", "replication", "spread", "standard", "tradeoff")
 EDITIONS = [ROOT / "results" / name for name in COMMITTED]
 
 
