@@ -12,6 +12,7 @@ from rich.console import Console
 
 from qdcbench.errors import StoreError
 from qdcbench.records import Interval
+from qdcbench.report.cells import word
 from qdcbench.report.table_forms import TerminalTable, latex_text, to_csv, to_latex, to_markdown
 from qdcbench.report.tables import (
     all_tables,
@@ -179,6 +180,18 @@ def test_terminal_tables_fit_eighty_columns_without_an_error(analysis):
         assert max(len(line) for line in text.splitlines()) <= width
         assert "taxonomy_tree" in text and "0.400 ±0.005 a" in text
     assert "self_improvement[rounds=3]" in text and "undetermined" in text
+
+
+def test_verdicts_in_a_terminal_are_whole_paragraphs_and_no_markup(analysis):
+    verdicts = terminal_tables(analysis)[-1]
+    place = [column.key for column in verdicts.table.columns].index("evidence")
+    first = tuple(word("[bold]y[/bold]") if i == place else cell for i, cell in enumerate(verdicts.table.rows[0]))
+    hostile = replace(verdicts, table=replace(verdicts.table, rows=(first, *verdicts.table.rows[1:])))
+    text = " ".join(shown(hostile, 80).split())
+    assert "[bold]y[/bold]" in text
+    assert len(verdicts.table.rows) > 1
+    for row in verdicts.table.rows[1:]:
+        assert " ".join(row[place].text.split()) in text
 
 
 def test_files_are_the_same_each_time(analysis, tmp_path):

@@ -14,9 +14,10 @@ from qdcbench.report.points import AXES
 
 if TYPE_CHECKING:
     import rich.console
+    import rich.padding
     import rich.table
 
-__all__ = ["TerminalTable", "latex_text", "to_csv", "to_latex", "to_markdown"]
+__all__ = ["TerminalList", "TerminalTable", "latex_text", "to_csv", "to_latex", "to_markdown"]
 
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
@@ -137,6 +138,33 @@ class TerminalTable:
             longest = max(map(len, [column.header.partition(":")[0], *texts]))
             width += 2 + (longest if column.align == "right" else min(longest, _NAME))
         return width - 2
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalList:
+    """A table with a long text in each row that a rich console prints as paragraphs: some cells as heading, the text.
+
+    Texts are never read as markup.
+    """
+
+    table: Table
+    heading: tuple[str, ...]
+    text: str
+
+    def __rich_console__(
+        self, console: "rich.console.Console", options: "rich.console.ConsoleOptions"
+    ) -> "Iterator[rich.padding.Padding]":
+        """Yield title, paragraphs and note, as rich asks of what it prints."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        place = {column.key: i for i, column in enumerate(self.table.columns)}
+        yield Padding(Text(self.table.title, style="bold"), (1, 0, 0, 0))
+        for row in self.table.rows:
+            words = [row[place[key]].text for key in self.heading]
+            yield Padding(Text(" · ").join(Text(word, style=_STYLES.get(word, "")) for word in words), (1, 0, 0, 0))
+            yield Padding(Text(row[place[self.text]].text), (0, 0, 0, 4))
+        yield Padding(Text(self.table.note, style="italic"), (1, 0))
 
 
 def _rich_table(table: Table, points: frozenset[str], leave_out: frozenset[str]) -> "rich.table.Table":

@@ -45,7 +45,7 @@ from qdcbench.report.study_tables import factorial_table, study_table
 from qdcbench.report.text import MISSING, decimals_for, gaps, group_title, interval_text, number, title_of
 
 if TYPE_CHECKING:
-    from qdcbench.report.table_forms import TerminalTable
+    from qdcbench.report.table_forms import TerminalList, TerminalTable
 
 __all__ = [
     "Cell",
@@ -232,16 +232,17 @@ _WHERE_THERE_ARE_ROWS = (
 )  # fmt: skip
 
 
-def terminal_tables(analysis: Analysis) -> "list[TerminalTable]":
+def terminal_tables(analysis: Analysis) -> "list[TerminalTable | TerminalList]":
     """Return what a terminal shows after a run: main tables, filters, then verdicts without their long rules.
 
     Hand each to ``print`` of a rich console.
     """
-    from qdcbench.report.table_forms import TerminalTable
+    from qdcbench.report.table_forms import TerminalList, TerminalTable
 
     main = [TerminalTable(main_table(analysis, g), frozenset({"role", "rows"})) for g in groups_in_order(analysis)]
     filters = [TerminalTable(table) for table in filter_tables(analysis)]
-    return [*main, *filters, TerminalTable(verdict_table(analysis), frozenset({"rule"}))]
+    verdicts = TerminalList(verdict_table(analysis), ("claim", "answer", "design", "scope"), "evidence")
+    return [*main, *filters, verdicts]
 
 
 _LONGEST = 150
