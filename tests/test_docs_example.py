@@ -1,6 +1,6 @@
-"""The page on Python: its examples print what it says, its table names every column, and its script runs.
+"""Pages with Python: their examples print what they say; the table of columns names every one, and the script runs.
 
-``python tests/test_docs_example.py`` writes what the examples print today into the page.
+``python tests/test_docs_example.py`` writes what the examples print today into the pages.
 """
 
 import contextlib
@@ -21,12 +21,13 @@ from qdcbench.stages.analysis_rows import SOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "python.md"
+PAGES = (PAGE, ROOT / "docs" / "interventional_editions.md")
 SCRIPT = ROOT / "docs" / "example_analysis.py"
 PARTS = ("", "_low", "_high", "_level", "_kind", "_n", "_reason")
 
 
 def printed(text: str) -> str:
-    """The page with each example followed by what it prints now."""
+    """A page with each example followed by what it prints now."""
     names: dict[str, object] = {}
 
     def block(match: re.Match[str]) -> str:
@@ -34,7 +35,7 @@ def printed(text: str) -> str:
         for example in doctest.DocTestParser().get_examples(match.group(1)):
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
-                exec(compile(example.source, PAGE.name, "single"), names)
+                exec(compile(example.source, "page", "single"), names)
             first, *more = example.source.splitlines()
             out += [f">>> {first}", *(f"... {line}" for line in more), *said.getvalue().splitlines()]
         return "```python\n" + "\n".join(out) + "\n\n```"
@@ -42,9 +43,10 @@ def printed(text: str) -> str:
     return re.sub(r"```python\n(.*?)```", block, text, flags=re.DOTALL)
 
 
-def test_the_examples_print_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_print_what_the_page_says(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     assert text.count(">>>") > 8
     assert printed(text) == text, "python tests/test_docs_example.py writes the page anew"
 
@@ -107,4 +109,5 @@ def test_the_script_tells_the_committed_edition_like_the_page() -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    PAGE.write_text(printed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for each in PAGES:
+        each.write_text(printed(each.read_text(encoding="utf-8")), encoding="utf-8")
