@@ -4,11 +4,7 @@ The rows are those of list_edits, where all of this is known exactly; see `recip
 a judge or a model fills are filled as the measure stage fills them.
 """
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +21,7 @@ from qdcbench.studies.dials import AXIS_DIALS, CENTRE, DIALS
 from qdcbench.studies.recipes import Recipe, SeenThrough, bare
 from qdcbench.studies.response import RULE, at_one_n_only, recommended, respond, shared_out
 from qdcbench.studies.validity_summary import summary
+from qdcbench.studies.workers import spread_out
 
 __all__ = ["LEAST_ROWS", "Plan", "study", "write_study"]
 
@@ -64,11 +61,8 @@ def study(plan: Plan, tell: Callable[[int, int], None] = lambda done, of: None) 
     needs = lacking(_rows(plan, CENTRE, 0), plan.measures)
     jobs = _jobs(plan, models=needs_models(needs))
     taken: dict[_Key, Mapping[str, Measurement]] = {}
-    with _one_thread_each(), ProcessPoolExecutor(plan.workers, multiprocessing.get_context("spawn")) as pool:
-        waiting = {pool.submit(measured, job): (job.recipe, job.repetition) for job in jobs}
-        for done, ended in enumerate(as_completed(waiting), start=1):
-            taken[waiting[ended]] = {m.metric: m for m in ended.result()}
-            tell(done, len(jobs))
+    for job, found in zip(jobs, spread_out(measured, jobs, plan.workers, tell), strict=True):
+        taken[job.recipe, job.repetition] = {m.metric: m for m in found}
     measures = tuple(_behaviour(plan, taken, name, needs[name]) for name in plan.measures)
     passed = recommended(measures)
     return Study(
@@ -102,20 +96,6 @@ def _jobs(plan: Plan, *, models: bool) -> list[Job]:
         for repetition in range(plan.repetitions)
     ]  # fmt: skip
     return sorted(jobs, key=lambda job: -job.recipe.n)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Start workers with one thread each: sums keep their order, and the workers share the cores."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _rows(plan: Plan, recipe: Recipe, repetition: int) -> tuple[Example, ...]:
